@@ -1,0 +1,46 @@
+"""The feature contract: keys, dtypes, shapes and value ranges of a record.
+
+A record is a serialized `tf.train.Example` in the layout that ImageNet tooling uses. Every
+producer and every consumer of records takes the names from here. Nothing is imported, so that
+reading the contract costs nothing.
+
+| key                | dtype | shape | value                                                    |
+|--------------------|-------|-------|----------------------------------------------------------|
+| image/encoded      | bytes | []    | a JPEG or PNG file                                       |
+| image/format       | bytes | []    | `jpeg` or `png` (of a source record: what its header says) |
+| image/height       | int64 | []    | pixels, 1 or more; missing where the header is unreadable |
+| image/width        | int64 | []    | pixels, 1 or more; missing where the header is unreadable |
+| image/class/label  | int64 | []    | index into the class names, 0 to classes - 1             |
+| image/class/text   | bytes | []    | the class name, UTF-8                                    |
+| image/filename     | bytes | []    | URI of the source file, UTF-8                            |
+| image/sha256       | bytes | []    | hexadecimal SHA-256 of the source file's bytes           |
+"""
+
+ENCODED = "image/encoded"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+LABEL = "image/class/label"
+CLASS_TEXT = "image/class/text"
+FILENAME = "image/filename"
+SHA256 = "image/sha256"
+
+TRAIN_SPLIT = "train"
+EVAL_SPLIT = "eval"
+# Names under which other tooling writes the evaluation split.
+EVAL_SPLIT_NAMES = (EVAL_SPLIT, "validation", "val")
+
+# Beside the shards of a dataset: one class name a line, line i (from 0) names label i.
+CLASS_NAMES_FILE = "labels.txt"
+# Name of the vocabulary in the transform graph, which holds the same names in the same order.
+CLASS_VOCABULARY = "class_names"
+
+# Pixels that enter the model: float32 [batch, height, width, 3] in RGB, in this closed range.
+PIXEL_MIN = 0.0
+PIXEL_MAX = 255.0
+CHANNELS = 3
+
+
+def shard_name(split: str, shard: int, num_shards: int) -> str:
+    """File name of shard `shard` (from 0) of `num_shards`, as in `train-00000-of-00016`."""
+    return f"{split}-{shard:05d}-of-{num_shards:05d}"

@@ -1,0 +1,44 @@
+"""Packages, dependency ranges, extras and the `effnet` console script.
+
+The ranges are what the code is written for (both stacks of constraints/). A
+reproducible environment comes from a lock file in constraints/, which
+`make setup` installs; the ranges alone do not resolve to a working TFX stack,
+because tfx 1.16 leaves apache-beam open at the top.
+"""
+
+import setuptools
+
+setuptools.setup(
+    name="effnet-tfx",
+    version="0.1.0",
+    description="Production image classification on TFX with EfficientNetV2",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
+    package_data={"pipeline": ["templates/*.html"]},
+    install_requires=[
+        "tensorflow>=2.16.2,<2.22",
+        "tfx>=1.16.0,<1.22",
+        "apache-beam>=2.62.0,<2.78",
+        "tensorflow-transform>=1.16.0,<1.22",
+        "tensorflow-model-analysis>=0.47.1,<0.53",
+        "tensorflow-data-validation>=1.16.1,<1.22",
+        "ml-metadata>=1.16.0,<1.22",
+        "jinja2>=3.1,<4",  # the run report
+        "numpy>=1.24,<3",
+        "pillow>=10,<13",  # image headers, and decoding what TensorFlow cannot
+        "psutil>=5.9,<8",  # ends a training job with all that it started
+        "pyarrow>=10,<24",  # manifests are Parquet files
+        "pydantic>=2.7,<3",  # the typed configuration
+        "pyyaml>=6,<7",
+        "rich>=13,<16",  # progress and summary on a terminal
+        "scikit-learn>=1.3,<2",  # the digits corpus of the demo
+    ],
+    extras_require={
+        "horovod": ["horovod==0.28.1"],  # needs cmake and g++: tools/setup.sh
+        "kubeflow": ["kfp>=2.5,<3", "kubernetes>=12"],
+        "test": ["pytest>=8,<9", "hypothesis>=6.100,<7"],
+        "dev": ["ruff>=0.6,<1"],
+    },
+    entry_points={"console_scripts": ["effnet=pipeline.cli:main"]},
+)
