@@ -1,0 +1,1 @@
+"""The whole pipeline: configuration, the DAG, the local runner and the command line."""

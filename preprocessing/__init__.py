@@ -1,0 +1,1 @@
+"""Images in, TFRecords out; runs on any Beam runner, without TFX."""
