@@ -1,0 +1,1 @@
+"""Evaluation with TFMA, and the gate's verdict."""

@@ -1,0 +1,1 @@
+"""Finds the model that the candidate has to be compared with."""

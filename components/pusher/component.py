@@ -1,0 +1,72 @@
+"""Interface of the Pusher component."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.code_digest import code_digest
+from components.pusher import driver, executor
+
+
+class PusherSpec(types.ComponentSpec):
+    """Inputs, outputs and parameters of `Pusher`."""
+
+    PARAMETERS = {
+        "push_dir": ExecutionParameter(type=str),
+        "code_digest": ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
+    }
+    OUTPUTS = {"pushed_model": ChannelParameter(type=standard_artifacts.PushedModel)}
+
+
+class Pusher(base_component.BaseComponent):
+    """Puts a model where a server looks for versions, if both blessings allow it.
+
+    It keeps what TFX's Pusher promises (blessings, artifact, custom properties) and differs in
+    three points: a version appears by one rename, so that no server loads half a model and a
+    killed push leaves nothing served; versions grow even when two pushes fall into one second or
+    the clock goes back; and a model whose bytes are served already is not pushed a second time.
+
+    Component `inputs`:
+      - `model`: the `Model` to push.
+      - `model_blessing`: `ModelBlessing` of the evaluation.
+      - `infra_blessing`: `InfraBlessing` of the serving check.
+
+    Component `outputs`:
+      - `pushed_model`: `PushedModel`, a copy of what was pushed, with the custom properties
+        `pushed` (1 or 0), `pushed_destination` and `pushed_version`.
+    """
+
+    SPEC_CLASS = PusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        push_dir: str,
+    ):
+        """Makes the node.
+
+        Args:
+          model: what to push.
+          model_blessing: what the evaluation said.
+          infra_blessing: what the serving check said.
+          push_dir: folder that gets one sub-folder a version, named by a number.
+        """
+        super().__init__(
+            PusherSpec(
+                model=model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                push_dir=push_dir,
+                code_digest=code_digest("components.pusher"),
+            )
+        )

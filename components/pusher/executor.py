@@ -1,0 +1,86 @@
+"""Pushes a blessed model by copy and rename."""
+
+import posixpath
+import time
+import uuid
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor as tfx_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components import progress, saved_models
+
+# Servers take only names that are numbers. The name goes on with the second of its push.
+_TEMPORARY_PREFIX = ".pushing-"
+# Older copies were left by a push that was killed, and no push takes that long.
+_LEFT_BEHIND_SECS = 24 * 3600
+
+
+class Executor(tfx_executor.Executor):
+    """See `components.pusher.component.Pusher`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes the model if both blessings are there, and writes down what was done."""
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        model = saved_models.of_artifact(input_dict["model"])
+        if model is None:
+            raise ValueError(f"{input_dict['model'][0].uri} holds no SavedModel to push")
+        progress.report("pushing")
+        version = push(model, exec_properties["push_dir"], int(time.time()))
+        io_utils.copy_dir(model, pushed.uri)
+        destination = saved_models.version_dir(exec_properties["push_dir"], version)
+        self._MarkPushed(pushed, pushed_destination=destination, pushed_version=str(version))
+
+
+def push(model: str, push_dir: str, now_secs: int) -> int:
+    """Makes a SavedModel the newest version in `push_dir`.
+
+    The copy is made under a name that no server takes for a version and then renamed, which is
+    atomic on file systems (object stores have no renaming of folders). Copies that a killed push
+    left behind are removed after a day.
+
+    Args:
+      model: folder of the SavedModel.
+      push_dir: folder of the versions; made if it is missing.
+      now_secs: seconds since 1970, the new version's number unless a served one is as large.
+
+    Returns:
+      The version under which the model is served. It is the newest one there, unchanged, if its
+      bytes are this model's.
+    """
+    served = saved_models.versions(push_dir)
+    if served and saved_models.content_digest(
+        saved_models.version_dir(push_dir, served[0])
+    ) == saved_models.content_digest(model):
+        return served[0]
+    fileio.makedirs(push_dir)
+    _remove_left_behind(push_dir, now_secs)
+    version = max([now_secs, *(number + 1 for number in _numbers(push_dir))])
+    temporary = posixpath.join(push_dir, f"{_TEMPORARY_PREFIX}{now_secs}-{uuid.uuid4().hex}")
+    io_utils.copy_dir(model, temporary)
+    fileio.rename(temporary, saved_models.version_dir(push_dir, version))
+    return version
+
+
+def _remove_left_behind(push_dir: str, now_secs: int) -> None:
+    for name in fileio.listdir(push_dir):
+        started = name.removeprefix(_TEMPORARY_PREFIX).partition("-")[0]
+        if name.startswith(_TEMPORARY_PREFIX) and int(started) < now_secs - _LEFT_BEHIND_SECS:
+            fileio.rmtree(posixpath.join(push_dir, name))
+
+
+def _numbers(push_dir: str) -> list[int]:
+    """All numbers in use, also of folders that hold no complete model."""
+    names = [name.rstrip("/") for name in fileio.listdir(push_dir)]
+    return [int(name) for name in names if name.isascii() and name.isdigit()]

@@ -1,0 +1,53 @@
+"""SavedModels as files: where an artifact keeps its own, versions in a push folder, content."""
+
+import hashlib
+import posixpath
+from collections.abc import Sequence
+
+from tfx import types
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+GRAPH_FILE = "saved_model.pb"
+_BLOCK_BYTES = 1 << 20
+
+
+def of_artifact(models: Sequence[types.Artifact]) -> str | None:
+    """Folder of the SavedModel of the only `Model` artifact in `models`, None if it has none."""
+    model = artifact_utils.get_single_instance(list(models))
+    folder = path_utils.serving_model_dir(model.uri, path_utils.is_old_model_artifact(model))
+    return folder if fileio.exists(posixpath.join(folder, GRAPH_FILE)) else None
+
+
+def versions(model_dir: str) -> list[int]:
+    """Versions under `model_dir` that hold a complete SavedModel, the newest first."""
+    if not fileio.isdir(model_dir):
+        return []
+    names = [name.rstrip("/") for name in fileio.listdir(model_dir)]
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
+    complete = [n for n in numbers if fileio.exists(version_dir(model_dir, n, GRAPH_FILE))]
+    return sorted(complete, reverse=True)
+
+
+def version_dir(model_dir: str, version: int, *parts: str) -> str:
+    """Path of a version, or of a file in it."""
+    return posixpath.join(model_dir, str(version), *parts)
+
+
+def content_digest(folder: str) -> str:
+    """SHA-256, hexadecimal, over the relative paths and bytes of all files under `folder`."""
+    files = sorted(
+        posixpath.relpath(posixpath.join(parent, name), folder)
+        for parent, _, names in fileio.walk(folder)
+        for name in names
+    )
+    digest = hashlib.sha256()
+    for name in files:
+        file_digest = hashlib.sha256()
+        with fileio.open(posixpath.join(folder, name), "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                file_digest.update(block)
+        # Fixed-length digests, and a separator no path holds: no two folders read the same.
+        digest.update(name.encode() + b"\0" + file_digest.digest())
+    return digest.hexdigest()

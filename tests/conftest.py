@@ -1,0 +1,119 @@
+"""Small real artifacts that several tests share."""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def png(color: tuple[int, int, int], side_px: int = 8) -> bytes:
+    """A PNG file of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side_px, side_px), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[bytes]:
+    """40 different PNG files."""
+    return [png((6 * i, 255 - 6 * i, (37 * i) % 256)) for i in range(40)]
+
+
+@pytest.fixture(scope="session")
+def write_model() -> Callable[[Path, Mapping[bytes, Sequence[float]], Sequence[str]], Path]:
+    """Writes a SavedModel with the signatures of the contract that knows its pictures by heart."""
+
+    def write(folder: Path, answers: Mapping[bytes, Sequence[float]], classes: Sequence[str]):
+        import tensorflow as tf
+
+        known = tf.constant(list(answers))
+        rows = np.array([*answers.values(), [np.nan] * len(classes)], np.float32)
+        top_k = min(5, len(classes))
+
+        def predict(image_bytes):
+            equal = tf.equal(image_bytes[:, tf.newaxis], known[tf.newaxis, :])  # [B, N]
+            unknown = tf.fill([tf.shape(equal)[0], 1], True)
+            row = tf.argmax(tf.cast(tf.concat([equal, unknown], 1), tf.int32), axis=1)
+            probabilities = tf.gather(tf.constant(rows), row)  # [B, C]
+            values, indices = tf.math.top_k(probabilities, top_k)
+            labels = tf.gather(tf.constant(list(classes)), indices)
+            bad = tf.math.is_nan(probabilities[:, 0])
+            return {
+                "label": tf.where(bad, "", labels[:, 0]),
+                "probabilities": probabilities,
+                "top_k_labels": labels,
+                "top_k_probabilities": values,
+            }
+
+        def parse(examples, key):
+            features = {key: tf.io.FixedLenFeature([], tf.string)}
+            return tf.io.parse_example(examples, features)[key]
+
+        strings = [tf.TensorSpec([None], tf.string)]
+
+        @tf.function(input_signature=strings)
+        def serving_default(image_bytes):
+            return predict(image_bytes)
+
+        @tf.function(input_signature=strings)
+        def serving_examples(examples):
+            return predict(parse(examples, "image/encoded"))
+
+        @tf.function(input_signature=strings)
+        def eval_labels(examples):
+            equal = tf.equal(
+                parse(examples, "image/class/text")[:, tf.newaxis],
+                tf.constant(list(classes))[tf.newaxis, :],
+            )
+            found = tf.reduce_any(equal, axis=1)
+            index = tf.argmax(tf.cast(equal, tf.int32), axis=1)
+            return {"label_index": tf.where(found, index, tf.constant(-1, tf.int64))}
+
+        module = tf.Module()
+        signatures = {
+            "serving_default": serving_default,
+            "serving_examples": serving_examples,
+            "eval_labels": eval_labels,
+        }
+        module.signature_functions = list(signatures.values())
+        tf.saved_model.save(module, str(folder), signatures)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_records() -> Callable[..., Path]:
+    """Writes records of (image bytes, class name, more features) as one TFRecord shard."""
+
+    def write(path: Path, rows: Sequence[tuple[bytes, str]], **floats: Sequence[Sequence[float]]):
+        import tensorflow as tf
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for i, (image, name) in enumerate(rows):
+                feature = {
+                    "image/encoded": _bytes(image),
+                    "image/class/text": _bytes(name.encode()),
+                    "image/sha256": _bytes(hashlib.sha256(image).hexdigest().encode()),
+                }
+                for key, values in floats.items():
+                    feature[key] = tf.train.Feature(float_list=tf.train.FloatList(value=values[i]))
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString())
+        return path
+
+    return write
+
+
+def _bytes(value: bytes):
+    import tensorflow as tf
+
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
