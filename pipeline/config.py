@@ -1,0 +1,190 @@
+"""The configuration of a run: one YAML file, one immutable object, one `load`.
+
+Nothing here imports TensorFlow, so that a bad config is refused at once.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from preprocessing.errors import InputError
+from trainer_module.config import TrainConfig
+from trainer_module.settings import Float, Settings, read_settings
+
+# Names become folders, Kubernetes objects and MLMD contexts.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+
+
+class DataConfig(Settings):
+    """Where the images are and how they are split."""
+
+    path: str
+    """Folder with one sub-folder of images a class."""
+    eval_fraction: Float = Field(0.2, gt=0, lt=1)
+    """Share of the images, 0 to 1, that the evaluation split gets, chosen by their content."""
+    seed: int = Field(0, ge=0)
+    """Seed of the split and of the shuffle of the records."""
+
+
+class PreprocessingConfig(Settings):
+    """What the Beam stage does with each image."""
+
+    max_side_px: int = Field(256, ge=8)
+    """The shorter side is shrunk to at most this many pixels; nothing is enlarged."""
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    """Quality of re-encoded images. Images that need no change are not re-encoded."""
+    max_bad_fraction: Float = Field(0.01, ge=0, le=1)
+    """The run stops when more than this share of the images is unusable."""
+    max_pixels: int = Field(100_000_000, ge=1)
+    """An image whose header says more pixels than this is not decoded but quarantined."""
+    shard_size_mb: int = Field(128, ge=1)
+    """Target size of a TFRecord shard in megabytes (10^6 bytes)."""
+
+
+class EvaluationConfig(Settings):
+    """The gate: what a model must reach to be pushed."""
+
+    min_top_1: Float | None = Field(None, ge=0, le=1)
+    """Smallest top-1 accuracy, 0 to 1."""
+    min_top_5: Float | None = Field(None, ge=0, le=1)
+    """Smallest top-5 accuracy, 0 to 1."""
+    max_top_1_drop: Float | None = Field(None, ge=0, le=1)
+    """Largest loss of top-1 against the model that is served now, on the same images."""
+    slices: list[str] = Field(default_factory=lambda: ["image/class/text"])
+    """Record features by whose values the metrics are sliced."""
+
+    @pydantic.model_validator(mode="after")
+    def _has_a_rule(self) -> "EvaluationConfig":
+        if self.min_top_1 is None and self.min_top_5 is None and self.max_top_1_drop is None:
+            raise ValueError(
+                "a gate needs at least one rule: set min_top_1, min_top_5 or max_top_1_drop"
+            )
+        return self
+
+
+class ServingConfig(Settings):
+    """The checks of the exported model, and where it goes."""
+
+    model_name: Name = "classifier"
+    """Folder of the model under `serving/`, and its name in TensorFlow Serving."""
+    push_dir: str = ""
+    """Folder that gets `<model_name>/<version>/`; empty: `serving` in the output folder."""
+    parity_tolerance: Float = Field(1e-3, gt=0)
+    """Largest allowed difference of a probability between the served and the training path."""
+
+
+class PipelineSection(Settings):
+    """The run as a whole."""
+
+    name: Name = "effnet"
+    """Name of the pipeline in ML Metadata."""
+    enable_cache: bool = True
+    """Take the result of a node whose inputs, settings and code are unchanged from the cache."""
+    metadata_uri: str = ""
+    """sqlite://PATH, mysql://, postgresql:// or grpc://HOST:PORT; empty: a SQLite file in the
+    output folder."""
+
+    @pydantic.field_validator("metadata_uri")
+    @classmethod
+    def _known_scheme(cls, uri: str) -> str:
+        schemes = ("sqlite://", "mysql://", "postgresql://", "grpc://")
+        if uri and not uri.startswith(schemes):
+            raise ValueError(f"metadata_uri must start with one of {', '.join(schemes)}")
+        return uri
+
+
+class BeamConfig(Settings):
+    """How the Beam stages run."""
+
+    runner: str = "DirectRunner"
+    """Beam runner of all data nodes."""
+    num_workers: int = Field(0, ge=0)
+    """Worker processes of the DirectRunner; 0: one a CPU core."""
+    direct_running_mode: Literal["auto", "in_memory", "multi_processing"] = "auto"
+    """auto: processes for many images, memory for few (processes take seconds to start)."""
+    args: list[str] = Field(default_factory=list)
+    """Further Beam pipeline options, as on Beam's command line."""
+
+
+class PipelineConfig(Settings):
+    """Everything that a run depends on."""
+
+    data: DataConfig
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    trainer: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig
+    serving: ServingConfig = ServingConfig()
+    pipeline: PipelineSection = PipelineSection()
+    beam: BeamConfig = BeamConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _pipeline_owns_the_folders(self) -> "PipelineConfig":
+        for key in ("data_dir", "model_dir"):
+            if getattr(self.trainer, key):
+                raise ValueError(
+                    f"trainer.{key} is set by the pipeline; remove it from the config. "
+                    f"Received: {getattr(self.trainer, key)!r}"
+                )
+        return self
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
+    """Reads a config file, applies `key=value` overrides and validates the result.
+
+    Args:
+      path: YAML file with the sections of `PipelineConfig`.
+      overrides: strings such as `trainer.max_epochs=3`; the value is read as YAML.
+
+    Raises:
+      InputError: the file is missing or no YAML mapping, an override has no `=`, or a key or
+        value is refused.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
+        raise InputError(f"config {path}: cannot be read: {reason}") from None
+    values = _parse_yaml(text, str(path))
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"config {path}: must be a mapping of sections "
+            f"({', '.join(PipelineConfig.model_fields)}). Received: {type(values).__name__}"
+        )
+    values = functools.reduce(_with_override, overrides, dict(values))
+    return read_settings(PipelineConfig, values, f"config {path}")
+
+
+def dump(config: PipelineConfig) -> str:
+    """The resolved config as YAML, every default written out; `load` reads it back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        one_line = " ".join(str(error).split())
+        raise InputError(f"{source}: is not valid YAML: {one_line}") from None
+
+
+def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    parts = key.split(".")
+    if not equals or not all(parts):
+        raise InputError(
+            f"--set takes key=value, as in trainer.max_epochs=3. Received: {override!r}"
+        )
+    result = dict(values)
+    section = result
+    for part in parts[:-1]:
+        inner = section.get(part, {})
+        if not isinstance(inner, Mapping):
+            raise InputError(f"--set {override}: {part!r} is a value, not a section")
+        section[part] = section = dict(inner)
+    section[parts[-1]] = _parse_yaml(text, f"--set {override}")
+    return result

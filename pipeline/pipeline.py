@@ -1,0 +1,126 @@
+"""The whole pipeline, in the order in which the data flows.
+
+`create_pipeline` reads no environment, no flags and no files: the same arguments give the same
+DAG on every machine and for every orchestrator.
+"""
+
+import tensorflow_data_validation as tfdv
+import tfx.v1 as tfx
+from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
+
+from components.evaluator.component import Evaluator
+from components.horovod_trainer.component import HorovodTrainer
+from components.image_example_gen.component import ImageExampleGen
+from components.image_preprocessor.component import ImagePreprocessor
+from components.latest_blessed_model.component import LatestBlessedModel
+from components.pusher.component import Pusher
+from components.serving_validator.component import ServingValidator
+from pipeline.config import PipelineConfig
+from pipeline.evaluation import eval_config
+from preprocessing import features
+
+# Nodes that may use a GPU. All others must not see one: the trainer needs all of its memory.
+GPU_NODES = ("HorovodTrainer",)
+# What says something about pictures. The encoded bytes are left out, which statistics would take
+# for text, and so are names and digests, which are all different.
+STATISTICS_FEATURES = (
+    features.FORMAT,
+    features.HEIGHT,
+    features.WIDTH,
+    features.LABEL,
+    features.CLASS_TEXT,
+)
+
+
+def create_pipeline(
+    config: PipelineConfig, *, pipeline_root: str, push_dir: str, beam_args: list[str]
+) -> tfx.dsl.Pipeline:
+    """Makes the DAG.
+
+    Args:
+      config: everything that the nodes depend on.
+      pipeline_root: folder or URI for the artifacts.
+      push_dir: folder or URI that gets one sub-folder a pushed version.
+      beam_args: options of all Beam stages, as on Beam's command line.
+
+    Returns:
+      The pipeline; a runner gives it ML Metadata and starts its nodes.
+    """
+    # Reads the image folder, and gives every picture to a split by its content.
+    examples = ImageExampleGen(
+        path=config.data.path, eval_fraction=config.data.eval_fraction, seed=config.data.seed
+    )
+
+    # Counts what the headers and classes say, not the pixels.
+    statistics = StatisticsGen(
+        examples=examples.outputs["examples"],
+        stats_options=tfdv.StatsOptions(feature_allowlist=list(STATISTICS_FEATURES)),
+    )
+
+    # Writes down which features there are, and the values that they take.
+    schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
+
+    # Compares the statistics with the schema and lists what is odd.
+    anomalies = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+
+    # Decodes, shrinks and re-encodes every picture, sets bad ones aside, numbers the classes.
+    preprocessor = ImagePreprocessor(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        anomalies=anomalies.outputs["anomalies"],
+        **config.preprocessing.model_dump(),
+    )
+
+    # Trains EfficientNetV2 stage by stage on as many processes as wanted, and exports it.
+    trainer = HorovodTrainer(
+        examples=preprocessor.outputs["transformed_examples"],
+        transform_graph=preprocessor.outputs["transform_graph"],
+        train_config=config.trainer,
+    )
+
+    # Finds the model that is served now.
+    baseline = LatestBlessedModel(model=trainer.outputs["model"], push_dir=push_dir)
+
+    # Measures both on the evaluation split, and decides.
+    evaluator = Evaluator(
+        examples=preprocessor.outputs["transformed_examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=eval_config(config.evaluation),
+    )
+
+    # Serves the exported model in a fresh process, and compares it with the trained one.
+    serving_validator = ServingValidator(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        parity_tolerance=config.serving.parity_tolerance,
+    )
+
+    # Publishes the model as the newest version, if both checks said yes.
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_validator.outputs["blessing"],
+        push_dir=push_dir,
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.pipeline.name,
+        pipeline_root=pipeline_root,
+        components=[
+            examples,
+            statistics,
+            schema,
+            anomalies,
+            preprocessor,
+            trainer,
+            baseline,
+            evaluator,
+            serving_validator,
+            pusher,
+        ],
+        enable_cache=config.pipeline.enable_cache,
+        beam_pipeline_args=beam_args,
+    )
