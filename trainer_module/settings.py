@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import pydantic
+
 from preprocessing.errors import InputError
 
 

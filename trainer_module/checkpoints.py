@@ -1,0 +1,63 @@
+"""Checkpoints of the whole training state, written so that a kill never costs more than one."""
+
+import dataclasses
+from pathlib import Path
+
+import tensorflow as tf
+
+from preprocessing.errors import InputError
+from trainer_module.train_step import TrainState
+
+FOLDER = "checkpoints"
+
+
+@dataclasses.dataclass
+class Checkpoints:
+    """The checkpoints of one training.
+
+    Attributes:
+      model_dir: the training's folder.
+      state: what is saved and restored.
+      keep: newest checkpoints that are kept.
+    """
+
+    model_dir: str
+    state: TrainState
+    keep: int
+
+    def __post_init__(self) -> None:
+        """Looks for checkpoints that are there."""
+        # TensorFlow writes the data first and then the small file that names the newest
+        # checkpoint, by rename: a kill in the middle leaves the previous one the newest.
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(**self.state.variables()),
+            str(Path(self.model_dir) / FOLDER),
+            max_to_keep=self.keep,
+            checkpoint_name="step",
+        )
+
+    def restore(self) -> int | None:
+        """Restores the newest checkpoint.
+
+        Returns:
+          its step, or None where there is no checkpoint.
+
+        Raises:
+          InputError: the checkpoint is of another model or optimizer.
+        """
+        newest = self._manager.latest_checkpoint
+        if newest is None:
+            return None
+        try:
+            self._manager.checkpoint.restore(newest).assert_consumed()
+        except (ValueError, AssertionError, tf.errors.OpError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"checkpoint {newest} does not fit these settings ({first_line}); use another "
+                "model_dir, or the settings that it was made with"
+            ) from error
+        return int(self.state.step.numpy())
+
+    def save(self) -> str:
+        """Saves the state, removes the oldest checkpoints, returns the new one's path."""
+        return self._manager.save(checkpoint_number=int(self.state.step.numpy()))

@@ -1,0 +1,141 @@
+"""The training configuration: declared once, as YAML, flags, exec property and log.
+
+The names up to `seed` are those of the published EfficientNetV2 recipe. The values that are
+defaults here are that recipe's, for one process; what costs hardware (`use_amp`, `use_xla`) is
+off by default.
+"""
+
+from typing import Literal
+
+import pydantic
+from pydantic import Field
+
+from trainer_module.settings import Float, Settings
+
+ARCHITECTURES = ("efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-m", "efficientnetv2-l")
+
+
+class TrainConfig(Settings):
+    """Settings of one training."""
+
+    mode: Literal["train", "eval", "train_and_eval"] = "train_and_eval"
+    """What to do: train, evaluate the newest checkpoint in `model_dir`, or both."""
+    data_dir: str = ""
+    """Folder with the records: `train-*` and `eval-*` (or `validation-*`), and `labels.txt`."""
+    model_dir: str = ""
+    """Folder of the training: checkpoints, export, logs. Used again, the training goes on."""
+    num_classes: int = Field(0, ge=0)
+    """Number of classes where `data_dir` has no `labels.txt`; 0 takes the names from there."""
+    label_offset: int = Field(0, ge=0)
+    """Label of the first class in the records; 1 for the classic ImageNet TFRecords."""
+
+    arch: Literal[ARCHITECTURES] = "efficientnetv2-s"
+    """Architecture, by its table in the paper."""
+    width_coefficient: Float = Field(1.0, gt=0, le=4)
+    """Factor on the number of channels."""
+    depth_coefficient: Float = Field(1.0, gt=0, le=4)
+    """Factor on the number of blocks of a stage."""
+    dropout_rate: Float = Field(0.2, ge=0, lt=1)
+    """Dropout before the classifier."""
+    survival_prob: Float = Field(0.8, gt=0, le=1)
+    """Probability that the last block is kept in stochastic depth; linear from 1 in the first."""
+    bn_momentum: Float = Field(0.99, ge=0, lt=1)
+    """Momentum of BatchNorm's moving averages. 0.9 for runs of few hundred steps, whose averages
+    would otherwise lag behind."""
+
+    n_stages: int = Field(1, ge=1)
+    """Stages of the schedule; the epochs are divided evenly."""
+    base_img_size: int = Field(128, ge=8, le=4096)
+    """Image side in pixels in the first stage (with `n_stages` 1: no effect)."""
+    img_size: int = Field(300, ge=8, le=4096)
+    """Image side in pixels in the last stage."""
+    eval_img_size: int = Field(384, ge=8, le=4096)
+    """Image side in pixels in evaluation and in the exported model."""
+    base_mixup: Float = Field(0.0, ge=0)
+    """Mixup's alpha in the first stage; 0 is off."""
+    mixup_alpha: Float = Field(0.0, ge=0)
+    """Mixup's alpha in the last stage."""
+    base_cutmix: Float = Field(0.0, ge=0)
+    """CutMix's alpha in the first stage; 0 is off."""
+    cutmix_alpha: Float = Field(0.0, ge=0)
+    """CutMix's alpha in the last stage."""
+    base_randaug_mag: Float = Field(5.0, ge=0, le=30)
+    """RandAugment's magnitude in the first stage."""
+    raug_magnitude: Float = Field(0.0, ge=0, le=30)
+    """RandAugment's magnitude in the last stage; 0 turns RandAugment off in all of them."""
+    raug_num_layers: int = Field(2, ge=1, le=8)
+    """RandAugment's operations an image."""
+    random_flip: bool = True
+    """Mirror half of the training images. Off for pictures whose sides mean something."""
+    crop_min_area: Float = Field(0.08, gt=0, le=1)
+    """Smallest share of the area that a random crop keeps; 1 takes whole images."""
+
+    max_epochs: int = Field(350, ge=1)
+    """Epochs of the whole training, over all stages."""
+    train_batch_size: int = Field(32, ge=1)
+    """Images a process and step."""
+    eval_batch_size: int = Field(64, ge=1)
+    """Images a process and evaluation step."""
+    grad_accum_steps: int = Field(1, ge=1)
+    """Micro-batches that a training batch is cut into; it must divide `train_batch_size`."""
+    optimizer: Literal["rmsprop", "sgd", "adam", "adamw", "lamb"] = "rmsprop"
+    """Optimizer."""
+    lr_init: Float = Field(0.005, gt=0)
+    """Learning rate at a global batch of 128; it is multiplied with global batch / 128."""
+    lr_decay: Literal["cosine", "exponential", "piecewise", "constant"] = "cosine"
+    """Shape of the learning rate after the warm-up."""
+    lr_warmup_epochs: Float = Field(5.0, ge=0)
+    """Epochs over which the learning rate rises linearly from 0."""
+    opt_epsilon: Float = Field(1e-3, gt=0)
+    """Epsilon of rmsprop, adam, adamw and lamb."""
+    momentum: Float = Field(0.9, ge=0, lt=1)
+    """Momentum of rmsprop and sgd; beta_1 of the others."""
+    decay: Float = Field(0.9, ge=0, lt=1)
+    """Decay of rmsprop's mean square; beta_2 of adam, adamw and lamb."""
+    weight_decay: Float = Field(5e-6, ge=0)
+    """Weight decay; BatchNorm and biases have none. An L2 loss for rmsprop, sgd and adam;
+    decoupled for adamw and lamb."""
+    label_smoothing: Float = Field(0.1, ge=0, lt=1)
+    """Label smoothing."""
+    clip_norm: Float = Field(0.0, ge=0)
+    """Gradients with a larger global norm are scaled down to it; 0 is off."""
+    moving_average_decay: Float = Field(0.9999, ge=0, lt=1)
+    """Decay of the moving average of the weights (EMA); 0 is off."""
+
+    use_amp: bool = False
+    """Mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
+    use_xla: bool = False
+    """Compile the step with XLA. Pays on a GPU; on a CPU it is slower."""
+    hvd_fp16_compression: bool = False
+    """Gradients cross the network as float16."""
+    num_processes: int = Field(1, ge=1)
+    """Processes (ranks) of the Horovod job; 1 needs no Horovod."""
+    save_checkpoint_freq: int = Field(1, ge=1)
+    """Epochs between two checkpoints."""
+    max_checkpoints: int = Field(3, ge=1)
+    """Newest checkpoints that are kept."""
+    eval_freq: int = Field(1, ge=1)
+    """Epochs between two evaluations; after the last epoch there always is one."""
+    log_interval_secs: Float = Field(5.0, gt=0)
+    """Seconds between two lines of the training log."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> "TrainConfig":
+        if self.train_batch_size % self.grad_accum_steps:
+            raise ValueError(
+                "grad_accum_steps must divide train_batch_size. "
+                f"Received: {self.grad_accum_steps} and {self.train_batch_size}"
+            )
+        if self.n_stages > self.max_epochs:
+            raise ValueError(
+                "n_stages must not exceed max_epochs: a stage has at least one epoch. "
+                f"Received: {self.n_stages} and {self.max_epochs}"
+            )
+        if self.lr_warmup_epochs > self.max_epochs:
+            raise ValueError(
+                "lr_warmup_epochs must not exceed max_epochs. "
+                f"Received: {self.lr_warmup_epochs} and {self.max_epochs}"
+            )
+        return self

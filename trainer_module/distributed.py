@@ -1,0 +1,112 @@
+"""All that ranks do together. The only file that knows Horovod.
+
+A training of one process runs without Horovod; one that `horovodrun` started finds its rank in
+the environment.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_module.distributed_env import in_horovod_job
+
+
+class Ranks(Protocol):
+    """The processes of a training and this one's place among them."""
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+
+    def mean(
+        self, gradients: Sequence[tf.Tensor], rest: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The mean over ranks of all tensors, in one allreduce; inside a `tf.function`.
+
+        Only `gradients` may be compressed on their way; `rest` crosses the network as float32.
+        """
+
+    def broadcast(self, variables: Sequence[tf.Variable]) -> None:
+        """Gives every rank the values of rank 0."""
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """The sum over ranks of float64 or int64 values."""
+
+    def gather(self, text: str) -> list[str]:
+        """The texts of all ranks, which have the same length, in order of rank."""
+
+
+class SingleProcess:
+    """A training of one process: there is nobody to talk to."""
+
+    rank = 0
+    size = 1
+    local_rank = 0
+    local_size = 1
+
+    def mean(self, gradients, rest):
+        """See `Ranks`."""
+        return list(gradients), rest
+
+    def broadcast(self, variables):
+        """See `Ranks`."""
+
+    def sum(self, values):
+        """See `Ranks`."""
+        return values
+
+    def gather(self, text):
+        """See `Ranks`."""
+        return [text]
+
+
+class HorovodRanks:
+    """The ranks of a Horovod job, whatever it was built with (Gloo, MPI, NCCL)."""
+
+    def __init__(self, fp16_compression: bool):
+        """Joins the job.
+
+        Args:
+          fp16_compression: gradients cross the network as float16.
+        """
+        import horovod.tensorflow as hvd
+
+        hvd.init()
+        self._hvd = hvd
+        self._compression = hvd.Compression.fp16 if fp16_compression else hvd.Compression.none
+        self.rank, self.size = hvd.rank(), hvd.size()
+        self.local_rank, self.local_size = hvd.local_rank(), hvd.local_size()
+
+    def mean(self, gradients, rest):
+        """See `Ranks`."""
+        packed = [self._compression.compress(gradient) for gradient in gradients]
+        tensors = [tensor for tensor, _ in packed] + [rest]
+        *reduced, rest = self._hvd.grouped_allreduce(tensors, op=self._hvd.Average)
+        contexts = [context for _, context in packed]
+        unpacked = [
+            self._compression.decompress(tensor, context)
+            for tensor, context in zip(reduced, contexts, strict=True)
+        ]
+        return unpacked, rest
+
+    def broadcast(self, variables):
+        """See `Ranks`."""
+        self._hvd.broadcast_variables(variables, root_rank=0)
+
+    def sum(self, values):
+        """See `Ranks`."""
+        return self._hvd.allreduce(tf.constant(values), op=self._hvd.Sum).numpy()
+
+    def gather(self, text):
+        """See `Ranks`."""
+        row = tf.constant(np.frombuffer(text.encode(), np.uint8))[None]
+        rows = self._hvd.allgather(row).numpy()
+        return [bytes(row).decode() for row in rows]
+
+
+def join(fp16_compression: bool) -> Ranks:
+    """This process's place: in a Horovod job if one started it, else alone."""
+    return HorovodRanks(fp16_compression) if in_horovod_job() else SingleProcess()

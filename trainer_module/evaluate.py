@@ -1,0 +1,86 @@
+"""Top-1, top-5 and loss of an evaluation split, shared out over the ranks."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_module.config import TrainConfig
+from trainer_module.distributed import Ranks
+from trainer_module.model import Network
+from trainer_module.train_step import compute_dtype
+
+TOP_K = 5
+
+
+class Evaluation:
+    """Evaluates weights that are handed in as vectors."""
+
+    def __init__(self, network: Network, config: TrainConfig, ranks: Ranks):
+        """Prepares; the graph is traced at the first use."""
+        self._ranks = ranks
+        self._logits = tf.function(
+            make_logits(network, compute_dtype(config)),
+            autograph=False,
+            jit_compile=config.use_xla,
+        )
+        self._sums = tf.function(
+            self._batch_sums,
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec([None, None, None, 3], tf.uint8),
+                tf.TensorSpec([None], tf.int64),
+                *(
+                    tf.TensorSpec([layout.size])
+                    for layout in (network.kernels, network.vectors, network.statistics)
+                ),
+            ],
+        )
+
+    def __call__(self, dataset: tf.data.Dataset, weights: Sequence[tf.Tensor]) -> dict[str, float]:
+        """Evaluates.
+
+        Args:
+          dataset: this rank's share, of (images, labels).
+          weights: kernels, vectors and statistics.
+
+        Returns:
+          `top_1` and `top_5`, 0 to 1, `loss` and `examples`, over all ranks.
+        """
+        sums = np.zeros(4, np.float64)  # right in 1, right in 5, loss, examples
+        for images, labels in dataset:
+            sums += self._sums(images, labels, *weights).numpy()
+        top_1, top_5, loss, examples = self._ranks.sum(sums)
+        return {
+            "top_1": float(top_1 / examples),
+            "top_5": float(top_5 / examples),
+            "loss": float(loss / examples),
+            "examples": int(examples),
+        }
+
+    def _batch_sums(self, images, labels, *weights) -> tf.Tensor:
+        logits = self._logits(images, *weights)
+        own = tf.gather(logits, labels, batch_dims=1)
+        # Ties count against the model, so that equal logits are not all 'right'.
+        rank = tf.reduce_sum(tf.cast(logits >= own[:, None], tf.int32), axis=-1)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.stack(
+            [
+                tf.reduce_sum(tf.cast(rank <= 1, tf.float32)),
+                tf.reduce_sum(tf.cast(rank <= TOP_K, tf.float32)),
+                tf.reduce_sum(loss),
+                tf.cast(tf.size(labels), tf.float32),
+            ]
+        )
+
+
+def make_logits(network: Network, dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    """A function of (images, kernels, vectors, statistics) that gives logits [B, classes]."""
+
+    def logits(images, kernels, vectors, statistics):
+        weights = {**network.kernels.split(kernels), **network.vectors.split(vectors)}
+        folded = network.fold(weights, network.statistics.split(statistics))
+        folded = {name: tf.cast(value, dtype) for name, value in folded.items()}
+        return network.infer(folded, images)[0]
+
+    return logits

@@ -1,0 +1,149 @@
+"""The SavedModel: encoded images in, class names and probabilities out.
+
+It loads with nothing but TensorFlow. BatchNorm is folded into the kernels and the weights are
+constants, so that TensorFlow can prepare them once.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from trainer_module import images
+from trainer_module.model import Network
+
+TOP_K = 5
+# Signatures and the names of their inputs and outputs.
+SERVING_DEFAULT = "serving_default"
+SERVING_EXAMPLES = "serving_examples"
+EVAL_LABELS = "eval_labels"
+IMAGE_BYTES = "image_bytes"
+EXAMPLES = "examples"
+LABEL = "label"
+PROBABILITIES = "probabilities"
+TOP_K_LABELS = "top_k_labels"
+TOP_K_PROBABILITIES = "top_k_probabilities"
+LABEL_INDEX = "label_index"
+
+
+class ServedModel(tf.Module):
+    """What is saved: one function a signature, around one set of constants."""
+
+    def __init__(
+        self,
+        network: Network,
+        folded: Mapping[str, np.ndarray],
+        class_names: Sequence[str],
+        size_px: int,
+    ):
+        """Takes the weights.
+
+        Args:
+          network: the architecture.
+          folded: what `Network.fold` gives, as float32 arrays.
+          class_names: a name for each output.
+          size_px: side of the images that enter the model.
+        """
+        super().__init__()
+        self._network = network
+        self._folded = dict(folded)
+        self._class_names = [name.encode() for name in class_names]
+        self._size_px = size_px
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
+        # One function for all signatures, so that the constants are saved once.
+        constants = {name: tf.constant(value) for name, value in self._folded.items()}
+        logits, _ = self._network.infer(constants, pixels)
+        return tf.nn.softmax(logits)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
+    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies encoded images.
+
+        Args:
+          image_bytes: string [B], JPEG, PNG, BMP or GIF files.
+
+        Returns:
+          `label` string [B], the likeliest class; `probabilities` float32 [B, classes];
+          `top_k_labels` string [B, K] and `top_k_probabilities` float32 [B, K], K = min(5,
+          classes), likeliest first. A row that cannot be decoded has NaN for probabilities and
+          empty labels; the other rows are not affected.
+        """
+        pixels, decoded = self._decode(image_bytes)
+        probabilities = self._probabilities(pixels)
+        top, indices = tf.math.top_k(probabilities, min(TOP_K, len(self._class_names)))
+        names = tf.gather(tf.constant(self._class_names), indices)
+        names = tf.where(decoded[:, None], names, "")
+        nan = tf.constant(np.nan, tf.float32)
+        return {
+            LABEL: names[:, 0],
+            PROBABILITIES: tf.where(decoded[:, None], probabilities, nan),
+            TOP_K_LABELS: names,
+            TOP_K_PROBABILITIES: tf.where(decoded[:, None], top, nan),
+        }
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, EXAMPLES)])
+    def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Classifies serialized `tf.train.Example`s; see `serving_default`."""
+        parsed = tf.io.parse_example(
+            examples, {features.ENCODED: tf.io.FixedLenFeature([], tf.string)}
+        )
+        return self.serving_default(parsed[features.ENCODED])
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, EXAMPLES)])
+    def eval_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The true class of serialized `tf.train.Example`s, as this model numbers the classes.
+
+        Returns:
+          `label_index` int64 [B]; -1 where the model does not have the class.
+        """
+        parsed = tf.io.parse_example(
+            examples, {features.CLASS_TEXT: tf.io.FixedLenFeature([], tf.string)}
+        )
+        names = tf.constant(self._class_names)
+        same = tf.equal(parsed[features.CLASS_TEXT][:, None], names[None])  # [B, classes]
+        return {LABEL_INDEX: tf.where(tf.reduce_any(same, -1), tf.argmax(same, -1), -1)}
+
+    def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels uint8 [B, size, size, 3] and whether each row could be decoded, bool [B]."""
+        count, size_px = tf.size(image_bytes, out_type=tf.int64), self._size_px
+        rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
+        rows = rows.map(
+            lambda row, encoded: (row, images.eval_image(encoded, size_px)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.
+        sentinel = (count, tf.zeros([size_px, size_px, features.CHANNELS], tf.uint8))
+        rows = rows.ignore_errors().concatenate(tf.data.Dataset.from_tensors(sentinel))
+        numbers, pixels = rows.batch(count + 1).get_single_element()
+        shape = tf.stack([count + 1, size_px, size_px, features.CHANNELS])
+        pixels = tf.scatter_nd(numbers[:, None], pixels, tf.cast(shape, tf.int64))
+        decoded = tf.scatter_nd(numbers[:, None], tf.ones_like(numbers), count[None] + 1)
+        return pixels[:-1], decoded[:-1] > 0
+
+
+def export(model: ServedModel, class_names: Sequence[str], path: str | Path) -> None:
+    """Saves a model under a temporary name and renames it; an export at `path` is replaced."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    tf.saved_model.save(
+        model,
+        str(partial),
+        signatures={
+            SERVING_DEFAULT: model.serving_default,
+            SERVING_EXAMPLES: model.serving_examples,
+            EVAL_LABELS: model.eval_labels,
+        },
+    )
+    extra = partial / "assets.extra"
+    extra.mkdir()
+    (extra / features.CLASS_NAMES_FILE).write_text(
+        "".join(f"{name}\n" for name in class_names), encoding="utf-8"
+    )
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)

@@ -1,0 +1,72 @@
+"""`TrainConfig` as command-line flags, and back."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import NoReturn
+
+import yaml
+
+from preprocessing.errors import InputError
+from trainer_module.config import TrainConfig
+from trainer_module.settings import read_settings
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"command line: {message}")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for every field of `TrainConfig`; a boolean one needs no value."""
+    for name, field in TrainConfig.model_fields.items():
+        text = f"{' '.join((field.description or '').split())} Default: {field.default!r}."
+        parser.add_argument(
+            f"--{name}",
+            metavar="VALUE",
+            default=argparse.SUPPRESS,
+            help=text.replace("%", "%%"),
+            **({"nargs": "?", "const": "true"} if field.annotation is bool else {}),
+        )
+
+
+def parse(arguments: Sequence[str]) -> TrainConfig:
+    """Reads flags.
+
+    Raises:
+      InputError: an unknown flag, or a value that is refused; one line.
+    """
+    parser = _Parser(
+        prog="python -m trainer_module",
+        description="Trains EfficientNetV2 on TFRecords.",
+        allow_abbrev=False,
+    )
+    add_flags(parser)
+    values, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        name = unknown[0].split("=")[0].removeprefix("--")
+        close = difflib.get_close_matches(name, TrainConfig.model_fields, n=1, cutoff=0.5)
+        hint = f"; did you mean --{close[0]}?" if close else "; see --help"
+        raise InputError(f"command line: unknown argument {unknown[0]!r}{hint}")
+    return from_values(vars(values))
+
+
+def from_values(values: dict[str, str]) -> TrainConfig:
+    """A config of flags' texts, which are read as YAML values.
+
+    Raises:
+      InputError: a value is refused.
+    """
+    texts = ("data_dir", "model_dir")
+    typed = {
+        name: value if name in texts else yaml.safe_load(value) for name, value in values.items()
+    }
+    return read_settings(TrainConfig, typed, "command line")
+
+
+def to_arguments(config: TrainConfig) -> list[str]:
+    """The flags that give `config`."""
+    return [
+        f"--{name}={value if isinstance(value, str) else yaml.safe_dump(value).split()[0]}"
+        for name, value in config.model_dump(mode="json").items()
+    ]

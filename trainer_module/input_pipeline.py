@@ -1,0 +1,155 @@
+"""From TFRecords to batches, as tf.data.
+
+What an image becomes depends only on (seed, epoch, image), and which images a step sees only on
+the step, so any step can be produced without those before it.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from trainer_module import images
+from trainer_module.augment import mix_batch
+from trainer_module.config import TrainConfig
+from trainer_module.distributed import Ranks
+from trainer_module.rand_augment import rand_augment
+from trainer_module.records import RecordIndex
+from trainer_module.stages import Stage
+
+_FEATURES = {
+    features.ENCODED: tf.io.FixedLenFeature([], tf.string),
+    features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+}
+# Batches that wait for the training step.
+PREFETCH_BATCHES = 2
+# Set apart from the seeds of images, which count from 0.
+_MIX_SEED = 0x6D6978
+
+
+def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    """The order of the examples in an epoch: a permutation, int64 [examples]."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(examples)
+
+
+def step_examples(
+    seed: int, step: int, batch: int, ranks: Ranks, examples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which examples a rank takes in a step.
+
+    Returns:
+      int64 [batch], the examples, and int64 [batch], the epoch of each.
+    """
+    first = (step * ranks.size + ranks.rank) * batch
+    epochs, places = np.divmod(np.arange(first, first + batch), examples)
+    order = {epoch: _cached_order(seed, int(epoch), examples) for epoch in np.unique(epochs)}
+    chosen = [order[epoch][place] for epoch, place in zip(epochs, places, strict=True)]
+    return np.asarray(chosen, np.int64), epochs
+
+
+@functools.lru_cache(maxsize=2)
+def _cached_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    return epoch_order(seed, epoch, examples)
+
+
+def train_dataset(
+    index: RecordIndex,
+    config: TrainConfig,
+    stage: Stage,
+    steps: tuple[int, int],
+    num_classes: int,
+    ranks: Ranks,
+) -> tf.data.Dataset:
+    """The batches of one rank in the steps from `steps[0]` to before `steps[1]`.
+
+    Returns:
+      a dataset of (images uint8 [train_batch_size, size, size, 3], targets float32
+      [train_batch_size, num_classes], which sum to 1 in each row).
+    """
+    batch, size_px = config.train_batch_size, stage.img_size
+
+    def read(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chosen, epochs = step_examples(config.seed, int(step), batch, ranks, len(index))
+        return np.asarray(index.read(chosen), object), chosen, epochs
+
+    def parse(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        records, chosen, epochs = tf.numpy_function(
+            read, [step], (tf.string, tf.int64, tf.int64), stateful=False
+        )
+        parsed = tf.io.parse_example(tf.ensure_shape(records, [batch]), _FEATURES)
+        return {
+            "encoded": parsed[features.ENCODED],
+            "label": parsed[features.LABEL] - config.label_offset,
+            "example": tf.ensure_shape(chosen, [batch]),
+            "epoch": tf.ensure_shape(epochs, [batch]),
+        }
+
+    def augment(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        seed = tf.stack([config.seed, tf.cast(example["epoch"], tf.int32)])
+        seed = tf.random.fold_in(seed, tf.cast(example["example"], tf.int32))
+        image = images.train_image(
+            example["encoded"], seed, size_px, config.crop_min_area, config.random_flip
+        )
+        if stage.randaug_magnitude:
+            image = rand_augment(image, seed, config.raug_num_layers, stage.randaug_magnitude)
+        return image, tf.one_hot(_checked(example["label"], num_classes), num_classes)
+
+    def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
+        seed = tf.random.fold_in(tf.constant([config.seed, _MIX_SEED]), number)
+        return mix_batch(*batch_, seed, stage.mixup_alpha, stage.cutmix_alpha)
+
+    numbers = tf.data.Dataset.range(*steps)
+    dataset = numbers.map(parse, num_parallel_calls=2).unbatch()
+    dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch, drop_remainder=True)
+    if stage.mixup_alpha or stage.cutmix_alpha:
+        dataset = tf.data.Dataset.zip((numbers, dataset)).map(mix)
+    return dataset.prefetch(PREFETCH_BATCHES)
+
+
+def eval_dataset(
+    index: RecordIndex, config: TrainConfig, num_classes: int, ranks: Ranks
+) -> tf.data.Dataset:
+    """The share of one rank of an evaluation split; the shares cover each example once.
+
+    Returns:
+      a dataset of (images uint8 [b, size, size, 3], labels int64 [b]); only the last batch has
+      fewer than `eval_batch_size` images.
+    """
+
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parsed = tf.io.parse_single_example(record, _FEATURES)
+        label = _checked(parsed[features.LABEL] - config.label_offset, num_classes)
+        return images.eval_image(parsed[features.ENCODED], config.eval_img_size), label
+
+    mine = range(ranks.rank, len(index), ranks.size)
+    dataset = read_records(index, mine, config.eval_batch_size).unbatch()
+    dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(config.eval_batch_size).prefetch(PREFETCH_BATCHES)
+
+
+def read_records(index: RecordIndex, chosen: range, batch: int) -> tf.data.Dataset:
+    """The records at `chosen`, as string vectors of up to `batch` records."""
+    read: Callable[[np.ndarray], np.ndarray] = lambda rows: np.asarray(index.read(rows), object)  # noqa: E731
+    rows = tf.data.Dataset.range(chosen.start, chosen.stop, chosen.step).batch(batch)
+    return rows.map(
+        lambda row: tf.ensure_shape(tf.numpy_function(read, [row], tf.string), [None]),
+        num_parallel_calls=2,
+    )
+
+
+def _checked(label: tf.Tensor, num_classes: int) -> tf.Tensor:
+    check = tf.debugging.Assert(
+        tf.logical_and(label >= 0, label < num_classes),
+        [
+            "a label must be 0 to the number of classes - 1; set label_offset where labels do not "
+            "start at 0. Received (label, classes):",
+            label,
+            num_classes,
+        ],
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(label)

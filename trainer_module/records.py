@@ -1,0 +1,163 @@
+"""Random access to TFRecords: where each record lies, and the reading of any of them.
+
+An index of offsets makes the order of the examples a matter of arithmetic: every epoch is a
+permutation of the whole split, ranks share it out exactly, and a resumed training continues at
+its step without reading what came before.
+
+The format: length (uint64), CRC of the length (uint32), the record, its CRC (uint32).
+"""
+
+import dataclasses
+import struct
+from collections.abc import Sequence
+
+import google_crc32c
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from preprocessing.errors import InputError
+
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class DataError(ValueError):
+    """A record is damaged."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordIndex:
+    """Where the records of a split lie.
+
+    Attributes:
+      files: the shards, in order.
+      shard: int32 [n], position in `files`.
+      offset: int64 [n], where the record's header starts.
+      length: int64 [n], bytes of the record.
+    """
+
+    files: tuple[str, ...]
+    shard: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return len(self.offset)
+
+    def read(self, indices: Sequence[int]) -> list[bytes]:
+        """The records at `indices`, checked against their CRC.
+
+        Raises:
+          DataError: a record is damaged; names the file and the offset.
+        """
+        return [self._read_one(int(index)) for index in indices]
+
+    def _read_one(self, index: int) -> bytes:
+        path = self.files[self.shard[index]]
+        offset, length = int(self.offset[index]), int(self.length[index])
+        with _open(path) as file:
+            file.seek(offset + _HEADER.size)
+            data = file.read(length + _FOOTER.size)
+        record = data[:length]
+        if (
+            len(data) != length + _FOOTER.size
+            or _masked_crc(record) != _FOOTER.unpack_from(data, length)[0]
+        ):
+            raise DataError(f"{path}: the record at offset {offset} is damaged (CRC differs)")
+        return record
+
+
+def find_shards(data_dir: str, split_names: Sequence[str]) -> list[str]:
+    """The shards of the first of `split_names` that has any, sorted by name.
+
+    Looks for `<data_dir>/<name>-*` and for TFX's layout, `<data_dir>/Split-<name>/<name>-*`.
+
+    Raises:
+      InputError: none of them has a shard.
+    """
+    for name in split_names:
+        for folder in (data_dir, f"{data_dir}/Split-{name}"):
+            shards = tf.io.gfile.glob(f"{folder}/{name}-*")
+            if shards:
+                return sorted(shards)
+    wanted = " or ".join(f"{name}-*" for name in split_names)
+    raise InputError(f"data_dir must hold TFRecord files named {wanted}. Received: {data_dir!r}")
+
+
+def build_index(files: Sequence[str]) -> RecordIndex:
+    """Reads the headers of all records, not their contents.
+
+    Raises:
+      InputError: a file is compressed, truncated or not a TFRecord file.
+    """
+    shard, offset, length = [], [], []
+    for number, path in enumerate(files):
+        size = tf.io.gfile.stat(path).length
+        position = 0
+        with _open(path) as file:
+            while position < size:
+                file.seek(position)
+                header = file.read(_HEADER.size)
+                if header[:2] == _GZIP_MAGIC and position == 0:
+                    raise InputError(
+                        f"{path}: is compressed; training reads records at random, so they must "
+                        "be uncompressed (images are compressed already)"
+                    )
+                if len(header) < _HEADER.size:
+                    raise InputError(f"{path}: is truncated at offset {position}")
+                (record, crc) = _HEADER.unpack(header)
+                if _masked_crc(header[:8]) != crc:
+                    raise InputError(f"{path}: is not a TFRecord file (at offset {position})")
+                end = position + _HEADER.size + record + _FOOTER.size
+                if end > size:
+                    raise InputError(f"{path}: is truncated at offset {position}")
+                shard.append(number)
+                offset.append(position)
+                length.append(record)
+                position = end
+    return RecordIndex(
+        tuple(files),
+        np.asarray(shard, np.int32),
+        np.asarray(offset, np.int64),
+        np.asarray(length, np.int64),
+    )
+
+
+def class_names(data_dir: str, num_classes: int) -> list[str]:
+    """The class names of a dataset: `labels.txt`, or numbers where only their count is known.
+
+    Raises:
+      InputError: there is no `labels.txt` and `num_classes` is 0, or the two disagree.
+    """
+    path = f"{data_dir}/{features.CLASS_NAMES_FILE}"
+    if not tf.io.gfile.exists(path):
+        if not num_classes:
+            raise InputError(
+                f"{data_dir} has no {features.CLASS_NAMES_FILE}: add one with a class name a "
+                "line, or give num_classes"
+            )
+        return [str(index) for index in range(num_classes)]
+    with tf.io.gfile.GFile(path) as file:
+        names = file.read().split("\n")
+    names = names[:-1] if names and not names[-1] else names
+    if num_classes and num_classes != len(names):
+        raise InputError(
+            f"num_classes must be the number of lines of {path}, {len(names)}. "
+            f"Received: {num_classes}"
+        )
+    if len(names) < 2:
+        raise InputError(f"{path} must name at least two classes. Received: {names}")
+    return names
+
+
+def _open(path: str):
+    # TensorFlow's file object reads ahead, which random access pays for; locally it isn't needed.
+    return tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb", buffering=0)
+
+
+def _masked_crc(data: bytes) -> int:
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

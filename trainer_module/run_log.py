@@ -1,0 +1,98 @@
+"""What a training tells: JSON lines, TensorBoard scalars, and progress lines."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+LOG_FILE = "train_log.jsonl"
+SUMMARY_FILE = "train_summary.json"
+
+
+class RunLog:
+    """The log of one training; written by rank 0 only."""
+
+    def __init__(
+        self,
+        model_dir: str,
+        enabled: bool,
+        total_steps: int,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """Opens the log.
+
+        Args:
+          model_dir: the training's folder.
+          enabled: false on all ranks but the first, which then write nothing.
+          total_steps: steps of the whole training, for the ETA.
+          clock: seconds that never go back.
+        """
+        self._path = Path(model_dir) / LOG_FILE
+        self._enabled = enabled
+        self._total_steps = total_steps
+        self._clock = clock
+        self._start = clock()
+        self._first_step: int | None = None
+        self._events = tf.summary.create_file_writer(model_dir) if enabled else None
+
+    def say(self, text: str) -> None:
+        """A plain line for the person."""
+        if self._enabled:
+            print(text, flush=True)
+
+    def progress(self, values: dict[str, Any]) -> None:
+        """An interval of training: `step`, `epoch`, `stage`, `img_size`, `loss`, `top_1_train`,
+        `lr`, `images_per_sec`.
+        """
+        if self._first_step is None:
+            self._first_step = values["step"]
+        done, secs = values["step"] - self._first_step, self._clock() - self._start
+        left = self._total_steps - values["step"]
+        eta_secs = round(secs / done * left, 1) if done else None
+        self._write({**values, "secs": round(secs, 2), "eta_secs": eta_secs})
+        eta = "" if eta_secs is None else f"  ETA {int(eta_secs // 60)}:{int(eta_secs % 60):02d}"
+        self.say(
+            f"step {values['step']}/{self._total_steps}  stage {values['stage'] + 1}"
+            f"  {values['img_size']} px  epoch {values['epoch']:.2f}  loss {values['loss']:.4f}"
+            f"  top-1 {values['top_1_train']:.4f}  lr {values['lr']:.2e}"
+            f"  {values['images_per_sec']:.1f} images/s{eta}"
+        )
+
+    def evaluation(self, step: int, epoch: float, weights: str, result: dict[str, float]) -> None:
+        """A result of evaluating `weights`, which is `raw` or `ema`."""
+        self._write(
+            {
+                "step": step,
+                "epoch": round(epoch, 4),
+                "weights": weights,
+                **{f"eval_{key}": value for key, value in result.items()},
+                "secs": round(self._clock() - self._start, 2),
+            }
+        )
+        self.say(
+            f"evaluation at epoch {epoch:.2f} ({weights} weights): top-1 {result['top_1']:.4f}"
+            f"  top-5 {result['top_5']:.4f}  loss {result['loss']:.4f}"
+        )
+
+    def summary(self, values: dict[str, Any]) -> None:
+        """The result of the training; its file is complete or absent."""
+        if self._enabled:
+            path = self._path.with_name(SUMMARY_FILE)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(values, indent=2) + "\n")
+            partial.replace(path)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        if not self._enabled:
+            return
+        with self._path.open("a") as file:
+            file.write(json.dumps(values) + "\n")
+        with self._events.as_default(step=values["step"]):
+            prefix = f"{values['weights']}/" if "weights" in values else "train/"
+            for key, value in values.items():
+                if isinstance(value, (int, float)) and key not in ("step", "secs"):
+                    tf.summary.scalar(prefix + key, value)
+        self._events.flush()

@@ -1,0 +1,55 @@
+"""The stage schedule: small, weakly augmented images first (arXiv 2104.00298, section 4)."""
+
+import dataclasses
+
+from trainer_module.config import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What holds during one stage.
+
+    Attributes:
+      index: from 0.
+      first_epoch: the stage's first epoch, from 0.
+      end_epoch: the epoch after its last.
+      img_size: side of the training images in pixels.
+      mixup_alpha: mixup's alpha, 0 for none.
+      cutmix_alpha: CutMix's alpha, 0 for none.
+      randaug_magnitude: RandAugment's magnitude, 0 for none.
+    """
+
+    index: int
+    first_epoch: int
+    end_epoch: int
+    img_size: int
+    mixup_alpha: float
+    cutmix_alpha: float
+    randaug_magnitude: float
+
+
+def stage_schedule(config: TrainConfig) -> tuple[Stage, ...]:
+    """The stages in order; their epochs cover 0 to `max_epochs` without gap or overlap.
+
+    Each factor is linear from its `base_` value in the first stage to its final value in the
+    last. With one stage the `base_` values have no effect, and `raug_magnitude: 0` turns
+    RandAugment off in every stage.
+    """
+    n = config.n_stages
+    base_magnitude = config.base_randaug_mag if config.raug_magnitude else 0.0
+
+    def factor(index: int, base: float, final: float) -> float:
+        return final if n == 1 else base + (final - base) * index / (n - 1)
+
+    return tuple(
+        Stage(
+            index=index,
+            first_epoch=index * config.max_epochs // n,
+            end_epoch=(index + 1) * config.max_epochs // n,
+            img_size=int(factor(index, config.base_img_size, config.img_size)),
+            mixup_alpha=factor(index, config.base_mixup, config.mixup_alpha),
+            cutmix_alpha=factor(index, config.base_cutmix, config.cutmix_alpha),
+            randaug_magnitude=factor(index, base_magnitude, config.raug_magnitude),
+        )
+        for index in range(n)
+    )
