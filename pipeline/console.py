@@ -14,12 +14,11 @@ PLAIN_INTERVAL_SECS = 15.0
 class RunConsole:
     """Shows the nodes of a run as they start, progress and end."""
 
-    def __init__(self, stream: TextIO, num_nodes: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic):
         """Writes to `stream`; `clock` gives seconds that never go back."""
         self._console = Console(file=stream, highlight=False)
-        self._num_nodes = num_nodes
         self._clock = clock
-        self._index = 0
+        self._position = ""
         self._last_line = 0.0
         self._progress: Progress | None = None
 
@@ -27,13 +26,13 @@ class RunConsole:
         """Prints a line as it is."""
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def node_started(self, node_id: str) -> None:
-        """A node begins."""
-        self._index += 1
+    def node_started(self, node_id: str, number: int, num_nodes: int) -> None:
+        """A node begins, the `number`-th (from 1) of `num_nodes`."""
+        self._position = f"[{number:>2}/{num_nodes}]"
         self._last_line = self._clock()
         if self._console.is_terminal:
             self._progress = Progress(
-                TextColumn(f"[{self._index:>2}/{self._num_nodes}]", markup=False),
+                TextColumn(self._position, markup=False),
                 SpinnerColumn(),
                 TextColumn("{task.fields[node]:<22}"),
                 BarColumn(bar_width=24),
@@ -45,7 +44,7 @@ class RunConsole:
             self._progress.add_task("", total=None, node=node_id)
             self._progress.start()
         else:
-            self.print(f"[{self._index:>2}/{self._num_nodes}] {node_id} ...")
+            self.print(f"{self._position} {node_id} ...")
 
     def node_progress(self, fraction: float | None, text: str) -> None:
         """A node is at `fraction` (0 to 1, or None where unknown) and says `text`."""
@@ -63,4 +62,4 @@ class RunConsole:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-        self.print(f"[{self._index:>2}/{self._num_nodes}] {node_id:<22} {state:<7} {secs:7.1f} s")
+        self.print(f"{self._position} {node_id:<22} {state:<7} {secs:7.1f} s")

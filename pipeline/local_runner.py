@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tfx.v1 as tfx
@@ -23,6 +23,8 @@ from components import progress
 from pipeline.console import RunConsole
 from pipeline.output_capture import OutputCapture
 
+# Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
+GPU_NODES = ("HorovodTrainer",)
 _GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -61,7 +63,6 @@ def run(
     console: RunConsole,
     capture: OutputCapture,
     log_dir: Path,
-    gpu_nodes: Collection[str] = (),
 ) -> list[NodeResult]:
     """Runs all nodes in the order of the data.
 
@@ -72,7 +73,6 @@ def run(
       console: is told when nodes start, progress and end.
       capture: sends the output of each node to `log_dir/<node id>.log`.
       log_dir: the folder of this run's logs.
-      gpu_nodes: ids of the nodes that may see a GPU.
 
     Returns:
       What became of each node, in order.
@@ -86,16 +86,16 @@ def run(
     )
     nodes = [node.pipeline_node for node in ir.nodes]
     results: list[NodeResult] = []
-    for node in nodes:
+    for number, node in enumerate(nodes, start=1):
         node_id = node.node_info.id
-        console.node_started(node_id)
+        console.node_started(node_id, number, len(nodes))
         start = time.monotonic()
         log = log_dir / f"{node_id}.log"
         try:
             with (
                 capture.to_file(log),
                 _progress_to(console.node_progress),
-                _gpu_hidden(node_id not in gpu_nodes),
+                _gpu_hidden(node_id not in GPU_NODES),
             ):
                 state, outputs = _launch(ir, node, connection)
         except BaseException as error:

@@ -19,8 +19,6 @@ from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config
 from preprocessing import features
 
-# Nodes that may use a GPU. All others must not see one: the trainer needs all of its memory.
-GPU_NODES = ("HorovodTrainer",)
 # What says something about pictures. The encoded bytes are left out, which statistics would take
 # for text, and so are names and digests, which are all different.
 STATISTICS_FEATURES = (

@@ -1,0 +1,68 @@
+"""The command line: `effnet`."""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from pipeline import failures
+from pipeline.commands import demo_data, predict, run
+from preprocessing.errors import InputError
+
+# What --version tells, beside our own.
+_SHOWN_PACKAGES = ("tensorflow", "tfx", "apache-beam", "horovod")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a sub-command.
+
+    Args:
+      argv: the arguments, those of the process by default.
+
+    Returns:
+      The exit status: 0 done, 1 the pipeline said no, 2 the input was wrong, 3 a step failed.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return args.function(args)
+    except InputError as error:
+        print(f"effnet: {error}", file=sys.stderr)
+        return failures.BAD_INPUT
+    except KeyboardInterrupt:
+        print("effnet: interrupted", file=sys.stderr)
+        return failures.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`effnet ... | head`) has seen enough. Python would complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failures.DONE
+    except Exception as error:
+        traceback.print_exc()
+        print(f"effnet: {failures.one_line(error)}", file=sys.stderr)
+        return failures.STEP_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="effnet", description="Image classification from a folder of images to a served model."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (demo_data, run, predict):
+        command.add_parser(commands)
+    return parser
+
+
+def _version() -> str:
+    packages = []
+    for name in _SHOWN_PACKAGES:
+        try:
+            packages.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            packages.append(f"no {name}")
+    return f"effnet {importlib.metadata.version('effnet-tfx')} ({', '.join(packages)})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

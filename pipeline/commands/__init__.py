@@ -1,0 +1,1 @@
+"""The sub-commands of `effnet`, one module each with `add_parser`."""

@@ -1,0 +1,174 @@
+"""One local run: from a checked config to the summary, the report and the exit status."""
+
+import contextlib
+import fcntl
+import itertools
+import logging
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import beam_options, failures
+from pipeline import config as config_lib
+from pipeline.config import PipelineConfig
+from pipeline.console import RunConsole
+from pipeline.metadata import connection_config
+from pipeline.output_capture import OutputCapture
+from pipeline.preflight import DataFolder
+from preprocessing.errors import InputError
+
+SUMMARY_FILE = "summary.json"
+METADATA_FILE = "metadata.sqlite"
+
+
+def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: bool) -> int:
+    """Runs the pipeline and tells the person what became of it.
+
+    Args:
+      config: the validated config.
+      data: what its data folder holds.
+      output_dir: absolute path of the run's output folder.
+      verbose: whether the output of libraries goes to the terminal instead of the logs.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      InputError: another run uses the folder, or ML Metadata cannot be reached.
+    """
+    with _locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
+        run_id = _new_run_id(output_dir)
+        report_dir, log_dir = output_dir / "reports" / run_id, output_dir / "logs" / run_id
+        log_dir.mkdir(parents=True)
+        report_dir.mkdir(parents=True)
+        (report_dir / "config.yaml").write_text(config_lib.dump(config), encoding="utf-8")
+        console = RunConsole(capture.terminal)
+        console.print(f"run {run_id}: {data.num_files} files in {data.num_classes} classes")
+        with capture.to_file(log_dir / "startup.log"):
+            # Importing TFX takes seconds and prints: not before the checks, and into the log.
+            from pipeline import local_runner
+
+            logging.getLogger().setLevel(logging.INFO)
+            connection = _connect(config, output_dir)
+            dag = _create(config, data, output_dir)
+        error: local_runner.NodeError | None = None
+        try:
+            results = local_runner.run(dag, run_id, connection, console, capture, log_dir)
+        except local_runner.NodeError as node_error:
+            results, error = node_error.results, node_error
+        with capture.to_file(log_dir / "finish.log"):
+            summary = _finish(config, run_id, results, error, output_dir)
+        _tell(console, summary, error, config, output_dir)
+        if error is not None:
+            return failures.status_of(error.__cause__)
+        return failures.DONE if summary["pushed_to"] else failures.SAID_NO
+
+
+def push_dir(config: PipelineConfig, output_dir: Path) -> Path:
+    """Folder of the versions of the config's model."""
+    serving = config.serving.push_dir or output_dir / "serving"
+    return Path(serving).absolute() / config.serving.model_name
+
+
+def _create(config: PipelineConfig, data: DataFolder, output_dir: Path):
+    from pipeline.pipeline import create_pipeline
+
+    # The DAG does not depend on the folder in which the command was started.
+    located = config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"path": str(Path(config.data.path).absolute())})
+        }
+    )
+    return create_pipeline(
+        located,
+        pipeline_root=str(output_dir / "artifacts"),
+        push_dir=str(push_dir(config, output_dir)),
+        beam_args=beam_options.beam_args(config.beam, data.num_files),
+    )
+
+
+def _connect(config: PipelineConfig, output_dir: Path):
+    from tfx.orchestration import metadata
+
+    connection = connection_config(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
+    try:
+        with metadata.Metadata(connection) as handle:
+            handle.store.get_context_types()
+    except Exception as error:
+        raise InputError(
+            f"pipeline.metadata_uri: ML Metadata cannot be reached: {failures.one_line(error)}"
+        ) from error
+    return connection
+
+
+def _finish(
+    config: PipelineConfig, run_id: str, results: Sequence[Any], error, output_dir: Path
+) -> dict[str, Any]:
+    """Writes the report and then `summary.json`, whose presence says that all is there."""
+    from pipeline import report
+    from pipeline import summary as summary_lib
+
+    failure = None
+    if error is not None:
+        failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
+    page = output_dir / "reports" / run_id / "index.html"
+    summary = summary_lib.summarize(run_id, results, page, failure)
+    report.write(page, config, summary, results)
+    summary_lib.write(output_dir / SUMMARY_FILE, summary)
+    return summary
+
+
+def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
+    console.print("")
+    if error is not None:
+        console.print(f"{summary['verdict']}")
+        console.print(f"log        {error.log}")
+    else:
+        console.print(f"{summary['status'].replace('_', ' ')}: {summary['verdict']}")
+    if summary["top_1"] is not None:
+        console.print(f"top-1      {summary['top_1']:.4f}")
+        console.print(f"top-5      {summary['top_5']:.4f}")
+    if summary["images"]["seen"] is not None:
+        counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
+        console.print(f"images     {counts}")
+    if summary["pushed_to"]:
+        console.print(f"SavedModel {summary['pushed_to']}")
+    console.print(f"report     {summary['report']}")
+    console.print(f"metadata   {config.pipeline.metadata_uri or output_dir / METADATA_FILE}")
+    console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
+
+
+def _new_run_id(output_dir: Path) -> str:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    candidates = itertools.chain([now], (f"{now}-{n}" for n in itertools.count(2)))
+    return next(name for name in candidates if not (output_dir / "logs" / name).exists())
+
+
+@contextlib.contextmanager
+def _locked(output_dir: Path) -> Iterator[None]:
+    """Holds the folder for one run. The system lets go of the lock when the process ends."""
+    with open(output_dir / ".lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "an output folder serves one run at a time; wait for the other, or choose another "
+                f"with --output_dir. Received: {str(output_dir)!r}"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _term_as_exit() -> Iterator[None]:
+    """SIGTERM ends the node in order: training processes are ended, the summary is written."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

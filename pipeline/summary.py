@@ -1,0 +1,110 @@
+"""The result of a run, as `summary.json` has it."""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.evaluator import verdict
+from components.serving_validator.executor import RESULT_FILE
+from pipeline.local_runner import NodeResult
+
+PUSHED, NOT_BLESSED, FAILED = "pushed", "not_blessed", "failed"
+# The stacks of constraints/, known by TensorFlow's version.
+_STACKS = {"2.16": "base", "2.21": "modern"}
+
+
+def output(
+    results: Sequence[NodeResult], node: str, key: str
+) -> metadata_store_pb2.Artifact | None:
+    """The output artifact `key` of a node, or None if the node made none."""
+    for result in results:
+        if result.id == node:
+            return result.outputs.get(key)
+    return None
+
+
+def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -> Any:
+    """The content of a JSON file in an output artifact, or None if there is none."""
+    artifact = output(results, node, key)
+    if artifact is None:
+        return None
+    return json.loads(Path(artifact.uri, file).read_text(encoding="utf-8"))
+
+
+def summarize(
+    run_id: str, results: Sequence[NodeResult], report: Path, failure: str | None = None
+) -> dict[str, Any]:
+    """Says what became of a run.
+
+    All values come from the artifacts, so that a run that was taken from the cache has them too.
+
+    Args:
+      run_id: the run.
+      results: what became of its nodes.
+      report: the run's page.
+      failure: one line that says why the run failed, None if it did not.
+
+    Returns:
+      The content of `summary.json`.
+    """
+    judged = _verdict(results)
+    pushed = _pushed_to(results)
+    model = output(results, "HorovodTrainer", "model")
+    counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
+    status = FAILED if failure is not None else PUSHED if pushed else NOT_BLESSED
+    return {
+        "run_id": run_id,
+        "status": status,
+        "stack": stack(),
+        "nodes": [{"id": r.id, "state": r.state, "secs": round(r.secs, 2)} for r in results],
+        "top_1": judged.metrics[verdict.TOP_1] if judged else None,
+        "top_5": judged.metrics.get(verdict.TOP_5) if judged else None,
+        "verdict": failure if failure is not None else _reason(judged, results),
+        "model": os.path.join(model.uri, "Format-Serving") if model else None,
+        "pushed_to": pushed,
+        "report": str(report),
+        "images": {
+            key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
+        },
+    }
+
+
+def stack() -> str:
+    """`base` or `modern`, or TensorFlow's version where it belongs to neither."""
+    version = importlib.metadata.version("tensorflow")
+    return _STACKS.get(".".join(version.split(".")[:2]), f"tensorflow {version}")
+
+
+def write(path: Path, summary: dict[str, Any]) -> None:
+    """Writes `summary.json`; a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _verdict(results: Sequence[NodeResult]) -> verdict.Verdict | None:
+    artifact = output(results, "Evaluator", "verdict")
+    if artifact is None:
+        return None
+    text = Path(artifact.uri, verdict.JSON_FILE).read_text(encoding="utf-8")
+    return verdict.Verdict.from_json(text)
+
+
+def _reason(judged: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
+    """The line of the gate; where the gate said yes and the serving check no, the latter's."""
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    if judged is not None and judged.blessed and check is not None and not check["blessed"]:
+        return f"not blessed: {check['reason']}"
+    return judged.reason() if judged is not None else "not evaluated"
+
+
+def _pushed_to(results: Sequence[NodeResult]) -> str | None:
+    artifact = output(results, "Pusher", "pushed_model")
+    if artifact is None or not artifact.custom_properties["pushed"].int_value:
+        return None
+    return artifact.custom_properties["pushed_destination"].string_value
