@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from preprocessing.errors import InputError
 from trainer_module import distributed_env, flags, launch
 from trainer_module.config import TrainConfig
-
-DONE, BAD_INPUT, FAILED = 0, 2, 3
+from trainer_module.launch import BAD_INPUT, DONE, FAILED
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,6 +15,8 @@ import psutil
 from trainer_module.config import TrainConfig
 from trainer_module.flags import to_arguments
 
+# Exit statuses of a training.
+DONE, BAD_INPUT, FAILED = 0, 2, 3
 # Set for a training whose parent wants it to end with it, however the parent ends.
 PARENT_VARIABLE = "EFFNET_PARENT_PID"
 _PR_SET_PDEATHSIG = 1

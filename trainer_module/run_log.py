@@ -52,7 +52,8 @@ class RunLog:
         done, secs = values["step"] - self._first_step, self._clock() - self._start
         left = self._total_steps - values["step"]
         eta_secs = round(secs / done * left, 1) if done else None
-        self._write({**values, "secs": round(secs, 2), "eta_secs": eta_secs})
+        clock = {"total_steps": self._total_steps, "secs": round(secs, 2), "eta_secs": eta_secs}
+        self._write({**values, **clock})
         eta = "" if eta_secs is None else f"  ETA {int(eta_secs // 60)}:{int(eta_secs % 60):02d}"
         self.say(
             f"step {values['step']}/{self._total_steps}  stage {values['stage'] + 1}"
@@ -93,6 +94,6 @@ class RunLog:
         with self._events.as_default(step=values["step"]):
             prefix = f"{values['weights']}/" if "weights" in values else "train/"
             for key, value in values.items():
-                if isinstance(value, (int, float)) and key not in ("step", "secs"):
+                if isinstance(value, (int, float)) and key not in ("step", "total_steps", "secs"):
                     tf.summary.scalar(prefix + key, value)
         self._events.flush()

@@ -1,0 +1,1 @@
+"""The training, as a TFX component around `trainer_module`."""

@@ -1,0 +1,140 @@
+"""Runs a training as a process of its own and files what it leaves."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import tensorflow_transform as tft
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components import progress
+from preprocessing import features
+from preprocessing.errors import InputError
+from trainer_module import launch, records
+from trainer_module.config import TrainConfig
+from trainer_module.finish import EXPORT_FOLDER
+from trainer_module.run_log import LOG_FILE, SUMMARY_FILE
+
+# Trainings that are not complete, one folder each, beside the node's outputs.
+UNFINISHED_FOLDER = "unfinished"
+POLL_SECS = 1.0
+
+
+class Executor(base_executor.BaseExecutor):
+    """See `components.horovod_trainer.component.HorovodTrainer`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Trains; goes on where an earlier try with the same inputs was cut off."""
+        examples = artifact_utils.get_single_uri(input_dict["examples"])
+        graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        model_run = artifact_utils.get_single_uri(output_dict["model_run"])
+        check_class_names(examples, graph)
+        key = _training_key(examples, exec_properties)
+        model_dir = Path(model_run).parent.parent / UNFINISHED_FOLDER / key
+        settings = json.loads(exec_properties["train_config"])
+        config = TrainConfig.model_validate(
+            {**settings, "data_dir": examples, "model_dir": str(model_dir)}
+        )
+        train(config)
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        shutil.copytree(model_dir / EXPORT_FOLDER, path_utils.serving_model_dir(model.uri))
+        shutil.copytree(model_dir, model_run, dirs_exist_ok=True)
+        shutil.rmtree(model_dir)
+        summary = json.loads((Path(model_run) / SUMMARY_FILE).read_text())
+        model.set_string_custom_property("weights_sha256", summary["weights_sha256"])
+
+
+def train(config: TrainConfig) -> None:
+    """Runs a training to its end and reports its progress.
+
+    Raises:
+      InputError: the training refused its settings or data.
+      RuntimeError: the training failed; its output tells why.
+    """
+    environment = {**os.environ, launch.PARENT_VARIABLE: str(os.getpid())}
+    progress.report("starting the training")
+    log = LogFollower(Path(config.model_dir) / LOG_FILE)
+    process = subprocess.Popen(launch.command(config), env=environment)
+    try:
+        while process.poll() is None:
+            try:
+                process.wait(POLL_SECS)
+            except subprocess.TimeoutExpired:
+                log.report_new()
+    finally:
+        launch.terminate(process.pid)  # nothing to do when it has ended by itself
+    if process.returncode == launch.BAD_INPUT:
+        raise InputError("the training refused its settings or data; see the line above this one")
+    if process.returncode != 0:
+        raise RuntimeError(f"the training ended with exit status {process.returncode}")
+
+
+def check_class_names(examples: str, transform_graph: str) -> None:
+    """Holds the records' class names against the transform graph's vocabulary.
+
+    Raises:
+      ValueError: they differ, so records and graph are not of one preprocessing.
+    """
+    vocabulary = tft.TFTransformOutput(transform_graph).vocabulary_by_name(
+        features.CLASS_VOCABULARY
+    )
+    in_graph = [name.decode() for name in vocabulary]
+    in_records = records.class_names(examples, num_classes=0)
+    if in_graph != in_records:
+        raise ValueError(
+            "records and transform graph must come from the same preprocessing. Received: "
+            f"{len(in_records)} class names in {examples}, {len(in_graph)} in {transform_graph}"
+        )
+
+
+class LogFollower:
+    """Reports the lines that a training appends to its log."""
+
+    def __init__(self, path: Path):
+        """Starts after what `path` holds now."""
+        self._path = path
+        self._position = path.stat().st_size if path.exists() else 0
+
+    def report_new(self) -> None:
+        """Reports the newest interval that was not reported yet, if there is one."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            # The last line may still be on its way.
+            complete, newline, _ = file.read().rpartition(b"\n")
+        self._position += len(complete) + len(newline)
+        lines = [json.loads(line) for line in complete.splitlines()]
+        intervals = [line for line in lines if "total_steps" in line]
+        if intervals:
+            progress.report(_describe(intervals[-1]), _fraction(intervals[-1]))
+
+
+def _fraction(line: dict[str, Any]) -> float:
+    return line["step"] / line["total_steps"]
+
+
+def _describe(line: dict[str, Any]) -> str:
+    eta = "" if line["eta_secs"] is None else f", ETA {int(line['eta_secs'])} s"
+    return (
+        f"stage {line['stage'] + 1}, {line['img_size']} px, epoch {line['epoch']:.1f}, "
+        f"loss {line['loss']:.3f}, top-1 {line['top_1_train']:.3f}, "
+        f"{line['images_per_sec']:.0f} images/s{eta}"
+    )
+
+
+def _training_key(examples: str, exec_properties: dict[str, Any]) -> str:
+    parts = [examples, exec_properties["train_config"], exec_properties["code_digest"]]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
