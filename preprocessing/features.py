@@ -14,6 +14,15 @@ reading the contract costs nothing.
 | image/class/text   | bytes | []    | the class name, UTF-8                                    |
 | image/filename     | bytes | []    | URI of the source file, UTF-8                            |
 | image/sha256       | bytes | []    | hexadecimal SHA-256 of the source file's bytes           |
+
+Records come in two kinds. A source record holds a file as it was found: `image/encoded` may be
+anything and `image/class/label` is absent. A preprocessed record holds every key of the table.
+A file that could not be read is a source record as well, so that it is counted and reported and
+not lost: `image/encoded` is empty, `image/sha256` is that of no bytes, and one more key says why:
+
+| key                | dtype | shape | value                                                    |
+|--------------------|-------|-------|----------------------------------------------------------|
+| image/read_error   | bytes | []    | what the system said, UTF-8; absent where the file was read |
 """
 
 ENCODED = "image/encoded"
@@ -24,6 +33,7 @@ LABEL = "image/class/label"
 CLASS_TEXT = "image/class/text"
 FILENAME = "image/filename"
 SHA256 = "image/sha256"
+READ_ERROR = "image/read_error"
 
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
