@@ -70,6 +70,6 @@ def _accuracy(
         threshold.change_threshold.absolute.value = -max_drop - TOLERANCE
     metric = tfma.MetricConfig(class_name=class_name, config=json.dumps({"name": name, **settings}))
     if threshold.ByteSize():
-        # TFMA applies a metric's own threshold to the whole evaluation split, not to slices.
-        metric.threshold.CopyFrom(threshold)
+        # A metric's plain `threshold` would be applied to every slice as well.
+        metric.per_slice_thresholds.add(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
     return metric

@@ -84,6 +84,9 @@ def write_model() -> Callable[[Path, Mapping[bytes, Sequence[float]], Sequence[s
         }
         module.signature_functions = list(signatures.values())
         tf.saved_model.save(module, str(folder), signatures)
+        extra = folder / "assets.extra"
+        extra.mkdir()
+        (extra / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
         return folder
 
     return write
@@ -117,3 +120,34 @@ def _bytes(value: bytes):
     import tensorflow as tf
 
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+@pytest.fixture(scope="session")
+def right_answers() -> Callable[..., dict[bytes, list[float]]]:
+    """Probabilities by picture: 0.9 on class i % C, on the next class for the first `wrong`."""
+
+    def answers(pictures: Sequence[bytes], num_classes: int, wrong: int = 0):
+        rest = 0.1 / (num_classes - 1)
+        rows = {}
+        for i, picture in enumerate(pictures):
+            row = [rest] * num_classes
+            row[(i + (i < wrong)) % num_classes] = 0.9
+            rows[picture] = row
+        return rows
+
+    return answers
+
+
+@pytest.fixture
+def artifact() -> Callable:
+    """Makes an artifact of a type with a URI; its folder is made."""
+
+    def make(cls, uri: Path, **properties):
+        uri.mkdir(parents=True, exist_ok=True)
+        result = cls()
+        result.uri = str(uri)
+        for key, value in properties.items():
+            setattr(result, key, value)
+        return result
+
+    return make

@@ -110,17 +110,18 @@ def _rules(
     failed: Iterable[tuple[str, str | None]],
 ) -> Iterable[Rule]:
     for metric in config.metrics_specs[0].metrics:
-        if not metric.HasField("threshold"):
+        if not metric.per_slice_thresholds:
             continue
+        threshold = metric.per_slice_thresholds[0].threshold  # over the whole split
         name = json.loads(metric.config)["name"]
         title, value = TITLES[name], metrics[name]
-        if metric.threshold.HasField("value_threshold"):
-            minimum = metric.threshold.value_threshold.lower_bound.value
+        if threshold.HasField("value_threshold"):
+            minimum = threshold.value_threshold.lower_bound.value
             passed = (name, "value_threshold") not in failed
             text = f"{title} {value:.{DIGITS}f}, minimum {max(minimum, 0.0):.{DIGITS}f}"
             yield Rule(name, passed, text)
-        if metric.threshold.HasField("change_threshold") and baseline is not None:
-            allowed = metric.threshold.change_threshold.absolute.value
+        if threshold.HasField("change_threshold") and baseline is not None:
+            allowed = threshold.change_threshold.absolute.value
             passed = (name, None) not in failed
             text = (
                 f"{title} {value:.{DIGITS}f}, baseline {baseline[name]:.{DIGITS}f}, "

@@ -33,7 +33,8 @@ class ServingCheck:
       blessed: whether the model may be served.
       reason: one line.
       images: number of images that were compared.
-      max_difference: largest difference of a probability, or None if nothing was compared.
+      max_difference: largest difference of a probability, or None if it is not a number or
+        nothing was compared.
       latency_ms: by batch size: `{"p50", "p90", "p99", "batches"}`, in milliseconds a batch.
     """
 
@@ -105,15 +106,15 @@ def check(model: str, parity_file: str, parity_tolerance: float) -> ServingCheck
 
 def _judge(found: dict[str, Any], parity_tolerance: float) -> ServingCheck:
     difference, images = found["max_difference"], found["images"]
-    served = f"served and trained probabilities differ by {difference:.2g} at most"
-    if images == 0:
-        blessed, reason = False, "there are no images to compare"
+    blessed = False
+    if found["no_answers"]:
+        reason = f"{found['no_answers']} of {images} pictures got no probabilities"
     elif found["wrong_labels"]:
-        blessed = False
         reason = f"{found['wrong_labels']} of {images} labels are not the likeliest class's name"
-    # Written so that a difference that is not a number fails.
-    elif not difference <= parity_tolerance:
-        blessed, reason = False, f"{served}; allowed {parity_tolerance:.2g}"
+    elif difference is None:
+        reason = "the training path's probabilities are not numbers"
     else:
-        blessed, reason = True, f"{served} over {images} images"
+        blessed = difference <= parity_tolerance
+        reason = f"served and trained probabilities differ by {difference:.2g} at most"
+        reason += f" over {images} images" if blessed else f"; allowed {parity_tolerance:.2g}"
     return ServingCheck(blessed, reason, images, difference, found["latency_ms"])

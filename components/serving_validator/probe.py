@@ -1,8 +1,9 @@
 """Runs by itself in a fresh process: `python -I probe.py SAVED_MODEL PARITY_TFRECORD`.
 
 It imports nothing but TensorFlow and what comes with it, loads the SavedModel, feeds the files
-of the records to `serving_default`, and prints one line of JSON: `images`, `max_difference`,
-`wrong_labels`, `latency_ms`. Any failure ends it with a traceback and a non-zero exit status.
+of the records to `serving_default`, and prints one line of JSON: `images`, `max_difference`
+(null where a probability is no number), `no_answers`, `wrong_labels`, `latency_ms`. Any failure
+ends it with a traceback and a non-zero exit status.
 """
 
 import json
@@ -38,9 +39,12 @@ def main(model_dir: str, parity_file: str) -> None:
             f"the model gives probabilities of shape {probabilities.shape}, "
             f"the training path {expected.shape}"
         )
+    difference = float(np.max(np.abs(probabilities - expected)))
     result = {
         "images": len(images),
-        "max_difference": float(np.max(np.abs(probabilities - expected))),
+        # JSON has no NaN, which is what a picture that is not decoded gets.
+        "max_difference": difference if np.isfinite(difference) else None,
+        "no_answers": int(np.isnan(probabilities).any(axis=1).sum()),
         "wrong_labels": count_wrong_labels(model_dir, labels, probabilities),
         "latency_ms": {str(size): latency(serve, images, size) for size in BATCH_SIZES},
     }
