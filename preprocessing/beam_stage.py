@@ -78,16 +78,19 @@ def preprocess(
     class_names: list[str],
     settings: Settings,
     make_pipeline: Callable[[], beam.Pipeline],
+    stopped_folder: str | None = None,
 ) -> dict[str, Any]:
     """Normalises a dataset that `preprocessing.ingest` wrote.
 
     Args:
       source: folder of the source records.
       output: folder for the result, empty or absent; filled by one rename at the end.
-      quarantine_folder: gets `quarantine.jsonl`, also when the run stops because of it.
+      quarantine_folder: gets `quarantine.jsonl`.
       class_names: the label of a class is its position.
       settings: what is done with each image.
       make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
+      stopped_folder: gets `quarantine.jsonl` instead when the run stops because of it; by
+        default that is `quarantine_folder`, too.
 
     Returns:
       The counts, as they stand in `counts.json`.
@@ -110,9 +113,11 @@ def preprocess(
         reports = [json.loads(Path(shard.report(str(scratch))).read_text()) for shard in sources]
         counts = count(reports, source)
         bad = [entry for report in reports for entry in report["quarantined"]]
-        path = quarantine.write_quarantine(bad, quarantine_folder)
-        quarantine.check_rate(bad, counts["seen"], settings.max_bad_fraction, path)
-        _check_splits(counts, path)
+        problem = quarantine.reason_to_stop(bad, counts, settings.max_bad_fraction)
+        if problem:
+            path = quarantine.write_quarantine(bad, stopped_folder or quarantine_folder)
+            raise InputError(f"{problem}; all of them: {path}")
+        quarantine.write_quarantine(bad, quarantine_folder)
         _join_shards(reports, staging, settings.shard_size_mb * _BYTES_PER_MB)
         shutil.rmtree(scratch)
         labels = "".join(f"{name}\n" for name in class_names)
@@ -246,12 +251,3 @@ def _join_shards(reports: list[dict[str, Any]], staging: Path, shard_bytes: int)
         of_split = [report for report in reports if report["split"] == split]
         parts = [shards.Part(*part) for report in of_split for part in report["parts"]]
         shards.join_parts(parts, folder, split, shard_bytes)
-
-
-def _check_splits(counts: dict[str, Any], quarantine_file: str) -> None:
-    for split, of_split in counts["splits"].items():
-        if not of_split["used"]:
-            raise InputError(
-                f"the {split} split must have at least one usable image. Received: "
-                f"{of_split['seen']} images, all unusable; see {quarantine_file}"
-            )

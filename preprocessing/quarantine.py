@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing import records
-from preprocessing.errors import InputError
 
 QUARANTINE_FILE = "quarantine.jsonl"
 # Reason of a file whose bytes never arrived; the other reasons are those of image_ops.
@@ -33,30 +32,36 @@ def write_quarantine(entries: list[dict[str, Any]], folder: str) -> str:
     return path
 
 
-def check_rate(
-    entries: list[dict[str, Any]], seen: int, max_bad_fraction: float, written_to: str
-) -> None:
-    """Stops a run whose images are bad too often for it to be chance.
+def reason_to_stop(
+    entries: list[dict[str, Any]], counts: dict[str, Any], max_bad_fraction: float
+) -> str | None:
+    """Whether so many images are bad that it cannot be chance, or that nothing is left.
 
     Args:
       entries: the quarantine.
-      seen: number of images, good and bad.
-      max_bad_fraction: largest allowed share of bad ones, 0 to 1.
-      written_to: path of the quarantine file, for the message.
+      counts: of `beam_stage.count`.
+      max_bad_fraction: largest allowed share of bad images, 0 to 1.
 
-    Raises:
-      InputError: the share is larger; with a summary by reason and the first names.
+    Returns:
+      One line with a summary by reason and the first names, or None.
     """
-    if len(entries) <= max_bad_fraction * seen:
-        return
     reasons = Counter(entry["reason"] for entry in entries)
     summary = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     names = ", ".join(entry["uri"] for entry in in_order(entries)[:_NAMES_IN_MESSAGE])
-    raise InputError(
-        f"at most {max_bad_fraction:.2%} of the images may be unusable "
-        f"(preprocessing.max_bad_fraction). Received: {len(entries)} of {seen} ({summary}); "
-        f"the first: {names}; all of them: {written_to}"
-    )
+    if len(entries) > max_bad_fraction * counts["seen"]:
+        return (
+            f"at most {max_bad_fraction:.2%} of the images may be unusable "
+            f"(preprocessing.max_bad_fraction). Received: {len(entries)} of {counts['seen']} "
+            f"({summary}); the first: {names}"
+        )
+    for split, of_split in counts["splits"].items():
+        if not of_split["used"]:
+            return (
+                f"the {split} split must have at least one usable image. Received: "
+                f"{of_split['seen']}, none usable; unusable in all splits: {summary or 'none'}; "
+                f"the first: {names or 'none'}"
+            )
+    return None
 
 
 def in_order(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""ImageExampleGen: an image folder becomes source records, split and shuffled."""

@@ -1,0 +1,1 @@
+"""ImagePreprocessor: source records become normalised images, labels and a transform graph."""

@@ -1,0 +1,91 @@
+"""Runs the Beam stage and the TensorFlow Transform part of ImagePreprocessor."""
+
+import dataclasses
+import logging
+import os
+import tempfile
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx import types
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import (
+    ANOMALIES_KEY,
+    EXAMPLES_KEY,
+    SCHEMA_KEY,
+    TRANSFORM_GRAPH_KEY,
+    TRANSFORMED_EXAMPLES_KEY,
+)
+from tfx.utils import io_utils
+
+from components.image_example_gen.executor import describe_examples
+from components.progress import report
+from preprocessing import beam_stage, ingest, transform
+
+QUARANTINE_KEY = "quarantine"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """See `components.image_preprocessor.component.ImagePreprocessor`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the transform graph, then the normalised records and the quarantine."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        source = artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY])
+        examples = artifact_utils.get_single_instance(output_dict[TRANSFORMED_EXAMPLES_KEY])
+        if input_dict.get(ANOMALIES_KEY):
+            _log_anomalies(artifact_utils.get_single_instance(input_dict[ANOMALIES_KEY]))
+        report("analysing the classes")
+        names = self._write_transform_graph(input_dict, output_dict, source)
+        report(f"normalising the images of {len(names)} classes")
+        fields = [field.name for field in dataclasses.fields(beam_stage.Settings)]
+        quarantine = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
+        counts = beam_stage.preprocess(
+            source,
+            examples.uri,
+            quarantine,
+            class_names=names,
+            settings=beam_stage.Settings(**{name: exec_properties[name] for name in fields}),
+            make_pipeline=self._make_beam_pipeline,
+            # TFX removes the outputs of a failed node, and this is what the person needs then.
+            stopped_folder=f"{quarantine}-stopped",
+        )
+        describe_examples(examples, list(counts["splits"]))
+        report(f"{counts['used']} images used, {counts['quarantined']} in quarantine", 1.0)
+
+    def _write_transform_graph(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        source: str,
+    ) -> list[str]:
+        schema_folder = artifact_utils.get_single_uri(input_dict[SCHEMA_KEY])
+        graph = artifact_utils.get_single_uri(output_dict[TRANSFORM_GRAPH_KEY])
+        # Beside the output, where Beam workers on other machines find it as well.
+        with tempfile.TemporaryDirectory(prefix=".tft.", dir=os.path.dirname(graph)) as temp_dir:
+            return transform.write_transform_graph(
+                ingest.index_files(source),
+                graph,
+                make_pipeline=self._make_beam_pipeline,
+                temp_dir=temp_dir,
+                schema=io_utils.parse_pbtxt_file(
+                    io_utils.get_only_uri_in_dir(schema_folder), schema_pb2.Schema()
+                ),
+            )
+
+
+def _log_anomalies(artifact: types.Artifact) -> None:
+    """Logs what ExampleValidator found; the images themselves are judged one by one."""
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        path = io_utils.get_only_uri_in_dir(artifact_utils.get_split_uri([artifact], split))
+        anomalies = anomalies_pb2.Anomalies()
+        with open(path, "rb") as file:
+            anomalies.ParseFromString(file.read())
+        for feature, anomaly in anomalies.anomaly_info.items():
+            logging.warning("split %s, %s: %s", split, feature, anomaly.description)
