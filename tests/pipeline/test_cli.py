@@ -1,0 +1,112 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CLASSES = ["ant", "bee", "cat"]
+CONFIG = "data: {path: pictures}\nevaluation: {min_top_1: 0.9}\n"
+
+
+def _effnet(*args: object, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, args)]
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, pictures, write_model, right_answers) -> Path:
+    """An output folder with two pushed versions; the newer one is right."""
+    folder = tmp_path_factory.mktemp("run")
+    model = folder / "serving" / "animals"
+    write_model(model / "999", right_answers(pictures, 3, wrong=40), CLASSES)
+    write_model(model / "1000", right_answers(pictures, 3), CLASSES)
+    (model / ".pushing-2000-abc").mkdir()
+    return folder
+
+
+@pytest.fixture
+def images(tmp_path, pictures) -> Path:
+    """A folder with three pictures and a file that is none."""
+    folder = tmp_path / "images"
+    (folder / "sub").mkdir(parents=True)
+    for name, i in (("b.png", 1), ("a.png", 0), ("sub/ä c.png", 2)):
+        (folder / name).write_bytes(pictures[i])
+    (folder / "broken.png").write_bytes(b"\x89PNG broken")
+    (folder / ".hidden.png").write_bytes(pictures[3])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.yaml"], "cannot be read"),
+        (["run", "config.yaml", "--set", "trainer.max_epoch=1"], "did you mean 'max_epochs'?"),
+        (["run", "config.yaml"], "data.path must be a folder"),
+        (["predict", "missing", "config.yaml"], "MODEL must be a SavedModel"),
+        (["predict", ".", "missing.png"], "IMAGE must be a file or a folder"),
+        (["predict", ".", "empty"], "holds no files"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_one_line_in_no_time(tmp_path, arguments, message):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "empty").mkdir()
+    start = time.monotonic()
+    done = _effnet(*arguments, cwd=tmp_path)
+    assert time.monotonic() - start < 10
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_predict_walks_folders_and_lists_bad_pictures(served, images, tmp_path):
+    done = _effnet("predict", served, images, "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(line["file"]).name for line in lines] == [
+        "a.png",
+        "b.png",
+        "broken.png",
+        "ä c.png",
+    ]
+    assert [line.get("label") for line in lines] == ["ant", "bee", None, "cat"]
+    assert lines[2]["error"] == "cannot be decoded"
+    assert lines[0]["probability"] == pytest.approx(0.9)
+    assert [entry["label"] for entry in lines[0]["top_k"]] == CLASSES
+
+
+def test_predict_prints_an_aligned_table(served, images, tmp_path):
+    older = served / "serving" / "animals" / "999"
+    done = _effnet("predict", older, images / "a.png", images / "broken.png", "--top_k", 1,
+                   cwd=tmp_path)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first.split()[1:] == ["bee", "0.9000"]
+    assert second.endswith("cannot be decoded")
+    assert first.index("bee") == second.index("cannot")
+
+
+def test_predict_with_nothing_readable_or_a_broken_model(served, images, tmp_path):
+    done = _effnet("predict", served, images / "broken.png", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "none of 1 files is a readable picture" in done.stderr
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"broken")
+    done = _effnet("predict", tmp_path / "broken", images, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "does not load" in done.stderr
+
+
+def test_version_names_the_stack(tmp_path):
+    done = _effnet("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "tensorflow 2." in done.stdout
