@@ -46,11 +46,9 @@ def violations(path: str, source: str) -> list[str]:
             wrong.append(name)
         if top not in OWN or top == package:
             continue
-        is_edge = path.startswith(EDGE_FILES)
+        allowed = ALLOWED[package] | (set(EDGES) if path.startswith(EDGE_FILES) else set())
         shared = any(f"{name}.".startswith(f"{module}.") for module in SHARED_MODULES)
-        if (package == "trainer_module" and not shared) or (
-            top not in ALLOWED[package] and not (is_edge and top in EDGES)
-        ):
+        if top not in allowed or (package == "trainer_module" and not shared):
             wrong.append(name)
     if path == "preprocessing/features.py":
         wrong += sorted(imports(source, "preprocessing"))
