@@ -85,7 +85,7 @@ def create_pipeline(
     evaluator = Evaluator(
         examples=preprocessor.outputs["transformed_examples"],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baseline.outputs["baseline_model"],
         eval_config=eval_config(config.evaluation),
     )
 

@@ -17,7 +17,7 @@ class LatestBlessedModelSpec(types.ComponentSpec):
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
-    OUTPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
+    OUTPUTS = {"baseline_model": ChannelParameter(type=standard_artifacts.Model)}
 
 
 class LatestBlessedModel(base_component.BaseComponent):
@@ -34,7 +34,7 @@ class LatestBlessedModel(base_component.BaseComponent):
       - `model`: the candidate, a `Model`.
 
     Component `outputs`:
-      - `model`: a `Model`: a copy of the baseline, with the custom properties `version` and
+      - `baseline_model`: a `Model`: a copy of the baseline, with the custom properties `version` and
         `served_from`; or an artifact without a SavedModel where there is none.
     """
 
@@ -54,5 +54,6 @@ class LatestBlessedModel(base_component.BaseComponent):
                 model=model,
                 push_dir=push_dir,
                 code_digest=code_digest("components.latest_blessed_model"),
+                baseline_model=types.Channel(type=standard_artifacts.Model),
             )
         )

@@ -31,7 +31,7 @@ class Executor(base_executor.BaseExecutor):
         """Copies the baseline into the output, or writes down that there is none."""
         # Where no driver runs (Kubeflow), the choice is made here.
         choice = exec_properties.get(BASELINE_KEY) or describe_baseline(input_dict, exec_properties)
-        output = artifact_utils.get_single_instance(output_dict["model"])
+        output = artifact_utils.get_single_instance(output_dict["baseline_model"])
         if choice == NO_BASELINE:
             text = "No model is served yet, or only the candidate itself.\n"
             io_utils.write_string_file(posixpath.join(output.uri, NO_MODEL_FILE), text)

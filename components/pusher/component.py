@@ -68,5 +68,6 @@ class Pusher(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 push_dir=push_dir,
                 code_digest=code_digest("components.pusher"),
+                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

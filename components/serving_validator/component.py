@@ -60,5 +60,6 @@ class ServingValidator(base_component.BaseComponent):
                 model_run=model_run,
                 parity_tolerance=parity_tolerance,
                 code_digest=code_digest("components.serving_validator"),
+                blessing=types.Channel(type=standard_artifacts.InfraBlessing),
             )
         )

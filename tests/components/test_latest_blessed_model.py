@@ -74,7 +74,7 @@ def test_baseline_is_copied(tmp_path, models, artifact, with_driver):
     properties = {"push_dir": str(served)}
     if with_driver:
         properties["baseline"] = _choose(models["a"], served)
-    executor.Executor().Do({"model": [models["a"]]}, {"model": [output]}, properties)
+    executor.Executor().Do({"model": [models["a"]]}, {"baseline_model": [output]}, properties)
     assert Path(saved_models.of_artifact([output]), "saved_model.pb").read_bytes() == b"b"
     assert output.get_string_custom_property("version") == "1000"
 
@@ -82,7 +82,7 @@ def test_baseline_is_copied(tmp_path, models, artifact, with_driver):
 def test_no_baseline_is_an_artifact_without_a_model(tmp_path, models, artifact):
     output = artifact(standard_artifacts.Model, tmp_path / "out")
     properties = {"push_dir": str(tmp_path / "served")}
-    executor.Executor().Do({"model": [models["a"]]}, {"model": [output]}, properties)
+    executor.Executor().Do({"model": [models["a"]]}, {"baseline_model": [output]}, properties)
     assert saved_models.of_artifact([output]) is None
     assert list((tmp_path / "out").iterdir())  # an empty folder would get lost on a cluster
 
