@@ -3,6 +3,8 @@
 import struct
 import zlib
 
+# How JPEG, PNG and GIF files begin.
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 JPEG_END = b"\xff\xd9"
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 BASELINE_FRAME = 0xC0

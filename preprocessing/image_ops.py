@@ -142,7 +142,8 @@ def _open(data: bytes) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # see normalise
-        raise UnusableImageError(UNKNOWN_FORMAT) from error
+        known = data.startswith(file_structure.SIGNATURES)
+        raise UnusableImageError(DAMAGED if known else UNKNOWN_FORMAT) from error
     if image.width < 1 or image.height < 1:
         raise UnusableImageError(DAMAGED, f"size {image.width} x {image.height}")
     return image

@@ -97,6 +97,8 @@ def write_transform_graph(
         )
         transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
         _ = transform_fn | tft_beam.WriteTransformFn(output)
+        raw_metadata = os.path.join(output, tft.TFTransformOutput.RAW_METADATA_DIR)
+        _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline)
     names = read_class_names(output)
     if len(names) < 2:
         raise InputError(

@@ -100,7 +100,7 @@ def test_outputs_are_what_the_next_nodes_read(data_run):
             (uri(artifacts, "Quarantine") / "quarantine.jsonl").read_text().splitlines(),
         )
     }
-    assert reasons == {"broken.jpg": "unknown format", "gone.jpg": "unreadable file"}
+    assert reasons == {"broken.jpg": "damaged or truncated", "gone.jpg": "unreadable file"}
 
 
 def test_transform_graph_gives_the_labels_of_the_records(data_run):

@@ -161,9 +161,11 @@ def test_gif_gives_its_first_frame():
         (encode(gradient(), "TIFF"), image_ops.UNKNOWN_FORMAT),
         (encode(gradient(), "JPEG")[:700], image_ops.DAMAGED),
         (encode(gradient(), "PNG")[:200], image_ops.DAMAGED),
+        (encode(gradient(), "JPEG")[:100], image_ops.DAMAGED),
+        (encode(gradient(), "PNG")[:20], image_ops.DAMAGED),
         (huge_png_header(), image_ops.TOO_LARGE),
     ],
-    ids=["empty", "text", "tiff", "cut-jpeg", "cut-png", "huge"],
+    ids=["empty", "text", "tiff", "cut-jpeg", "cut-png", "no-jpeg", "no-png", "huge"],
 )
 def test_unusable_files_say_why(data, reason):
     with pytest.raises(image_ops.UnusableImageError) as caught:
