@@ -243,8 +243,10 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
     generator = np.random.Generator(np.random.PCG64(seed))
     arrays: dict[str, np.ndarray] = {}
     for name, shape in network.kernels.specs:
-        if name == "predictions/kernel":  # VarianceScaling(1/3, fan_out, uniform)
-            limit = math.sqrt(1.0 / shape[1])
+        if name == "predictions/kernel":
+            # Published as VarianceScaling(1/3, fan_out, uniform) for 1,000 classes. With few
+            # classes that would start at logits far from 0, so the larger side counts.
+            limit = math.sqrt(1.0 / max(shape))
             values = generator.uniform(-limit, limit, shape)
         else:  # VarianceScaling(2, fan_out, truncated normal); a depthwise kernel is [k, k, C, 1]
             fan_out = shape[0] * shape[1] * shape[3]
