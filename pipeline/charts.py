@@ -11,10 +11,18 @@ MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 46, 12, 10, 28
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A line in a chart: `points` as SVG's polyline takes them."""
+    """A line in a chart.
+
+    Attributes:
+      name: for the legend.
+      points: as SVG's polyline takes them.
+      end: the last point, which is all there is to see of a line with one point.
+      last: the last value as text.
+    """
 
     name: str
     points: str
+    end: tuple[float, float]
     last: str
 
 
@@ -67,10 +75,11 @@ def line_chart(
         low, high = y_ticks[0], y_ticks[-1]
         return round(bottom - (bottom - top) * (y - low) / (high - low), 1)
 
-    curves = [
-        Curve(name, " ".join(f"{x_px(x)},{y_px(y)}" for x, y in points), f"{points[-1][1]:.4g}")
-        for name, points in series.items()
-    ]
+    curves = []
+    for name, points in series.items():
+        pixels = [(x_px(x), y_px(y)) for x, y in points]
+        line = " ".join(f"{x},{y}" for x, y in pixels)
+        curves.append(Curve(name, line, pixels[-1], f"{points[-1][1]:.4g}"))
     return Chart(
         title,
         curves,

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import tfx.v1 as tfx
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
@@ -57,7 +57,7 @@ class NodeError(Exception):
 
 
 def run(
-    pipeline: tfx.dsl.Pipeline,
+    pipeline: tfx_pipeline.Pipeline,
     run_id: str,
     connection: metadata_store_pb2.ConnectionConfig,
     console: RunConsole,

@@ -5,8 +5,8 @@ DAG on every machine and for every orchestrator.
 """
 
 import tensorflow_data_validation as tfdv
-import tfx.v1 as tfx
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
+from tfx.orchestration import pipeline as tfx_pipeline
 
 from components.evaluator.component import Evaluator
 from components.horovod_trainer.component import HorovodTrainer
@@ -32,7 +32,7 @@ STATISTICS_FEATURES = (
 
 def create_pipeline(
     config: PipelineConfig, *, pipeline_root: str, push_dir: str, beam_args: list[str]
-) -> tfx.dsl.Pipeline:
+) -> tfx_pipeline.Pipeline:
     """Makes the DAG.
 
     Args:
@@ -104,7 +104,7 @@ def create_pipeline(
         push_dir=push_dir,
     )
 
-    return tfx.dsl.Pipeline(
+    return tfx_pipeline.Pipeline(
         pipeline_name=config.pipeline.name,
         pipeline_root=pipeline_root,
         components=[

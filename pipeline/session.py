@@ -122,11 +122,9 @@ def _finish(
 
 def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
     console.print("")
+    console.print(summary["verdict"])
     if error is not None:
-        console.print(f"{summary['verdict']}")
         console.print(f"log        {error.log}")
-    else:
-        console.print(f"{summary['status'].replace('_', ' ')}: {summary['verdict']}")
     if summary["top_1"] is not None:
         console.print(f"top-1      {summary['top_1']:.4f}")
         console.print(f"top-5      {summary['top_5']:.4f}")
@@ -134,7 +132,7 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
         counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
         console.print(f"images     {counts}")
     if summary["pushed_to"]:
-        console.print(f"SavedModel {summary['pushed_to']}")
+        console.print(f"pushed to  {summary['pushed_to']}")
     console.print(f"report     {summary['report']}")
     console.print(f"metadata   {config.pipeline.metadata_uri or output_dir / METADATA_FILE}")
     console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")

@@ -1,0 +1,191 @@
+"""The whole DAG on a small corpus of real digits, through the command line."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from pipeline import cli
+
+NODES = {
+    "ImageExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "ImagePreprocessor",
+    "HorovodTrainer",
+    "LatestBlessedModel",
+    "Evaluator",
+    "ServingValidator",
+    "Pusher",
+}
+IMAGES_PER_CLASS = 25
+CLASSES = ("0", "1", "2")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """75 pictures in 3 classes, and one file that is none."""
+    folder = tmp_path_factory.mktemp("corpus")
+    digits = load_digits()
+    for label in CLASSES:
+        (folder / label).mkdir()
+        chosen = digits.images[digits.target == int(label)][:IMAGES_PER_CLASS]
+        for i, pixels in enumerate(chosen):
+            Image.fromarray((pixels * 15.9).astype(np.uint8)).save(folder / label / f"{i}.png")
+    (folder / "0" / "broken.png").write_bytes(b"\x89PNG no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, corpus) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    values = {
+        "data": {"path": str(corpus)},
+        "preprocessing": {"max_bad_fraction": 0.05},
+        "trainer": {
+            "width_coefficient": 0.1,
+            "depth_coefficient": 0.1,
+            "n_stages": 2,
+            "base_img_size": 32,
+            "img_size": 32,
+            "eval_img_size": 32,
+            "max_epochs": 2,
+            "lr_warmup_epochs": 1,
+            "train_batch_size": 16,
+            "optimizer": "adamw",
+            "moving_average_decay": 0.0,
+        },
+        "evaluation": {"min_top_1": 0.0, "max_top_1_drop": 0.0},
+    }
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.fixture(scope="module")
+def output_dir(tmp_path_factory, config) -> Path:
+    """The output folder of a first run."""
+    folder = tmp_path_factory.mktemp("output")
+    assert cli.main(["run", str(config), "--output_dir", str(folder)]) == 0
+    shutil.copy(folder / "summary.json", folder / "first.json")
+    return folder
+
+
+def _summary(folder: Path, name: str = "summary.json") -> dict:
+    return json.loads((folder / name).read_text())
+
+
+def _states(summary: dict) -> dict[str, str]:
+    assert len(summary["nodes"]) == len(NODES)
+    return {node["id"]: node["state"] for node in summary["nodes"]}
+
+
+def _versions(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder / "serving" / "classifier"))
+
+
+def test_first_run_runs_every_node_once_and_pushes(output_dir):
+    summary = _summary(output_dir, "first.json")
+    assert _states(summary) == dict.fromkeys(NODES, "ran")
+    assert summary["status"] == "pushed"
+    assert 0 <= summary["top_1"] <= summary["top_5"] <= 1
+    assert summary["images"] == {"seen": 76, "used": 75, "quarantined": 1, "duplicates": 0}
+    assert Path(summary["pushed_to"], "saved_model.pb").is_file()
+    assert Path(summary["pushed_to"]).parent == output_dir / "serving" / "classifier"
+    report = Path(summary["report"])
+    assert "broken.png" in report.read_text()
+    assert yaml.safe_load((report.parent / "config.yaml").read_text())["trainer"]["seed"] == 0
+    logs = output_dir / "logs" / summary["run_id"]
+    assert {log.stem for log in logs.glob("*.log")} >= NODES
+
+
+def test_pushed_model_predicts(output_dir, corpus, capfd):
+    assert cli.main(["predict", str(output_dir), str(corpus / "1"), "--json"]) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert len(lines) == IMAGES_PER_CLASS
+    assert all(line["label"] in CLASSES for line in lines)
+
+
+def test_second_run_takes_all_from_the_cache(output_dir, config, capfd):
+    assert cli.main(["run", str(config), "--output_dir", str(output_dir)]) == 0
+    first, second = _summary(output_dir, "first.json"), _summary(output_dir)
+    assert _states(second) == dict.fromkeys(NODES, "cached")
+    assert second["run_id"] != first["run_id"]
+    same = ("status", "top_1", "top_5", "verdict", "model", "pushed_to", "images")
+    assert {key: second[key] for key in same} == {key: first[key] for key in same}
+    terminal = capfd.readouterr()
+    assert terminal.err == ""
+    assert first["pushed_to"] in terminal.out
+
+
+def test_model_below_the_threshold_is_not_pushed(output_dir, config, capfd):
+    before = _versions(output_dir)
+    # The picture's classes are guessed after two epochs; right on all of them is out of reach.
+    arguments = ["run", str(config), "--output_dir", str(output_dir)]
+    assert cli.main([*arguments, "--set", "evaluation.min_top_1=1.0"]) == 1
+    summary = _summary(output_dir)
+    assert summary["status"] == "not_blessed"
+    assert summary["pushed_to"] is None
+    assert summary["verdict"].startswith("not blessed: top-1")
+    assert summary["verdict"] in capfd.readouterr().out
+    states = _states(summary)
+    assert {node for node, state in states.items() if state == "ran"} == {"Evaluator", "Pusher"}
+    assert _versions(output_dir) == before
+
+
+def test_removed_version_is_pushed_again(output_dir, config):
+    shutil.rmtree(_summary(output_dir, "first.json")["pushed_to"])
+    assert cli.main(["run", str(config), "--output_dir", str(output_dir)]) == 0
+    summary = _summary(output_dir)
+    assert {n for n, state in _states(summary).items() if state == "ran"} == {"Pusher"}
+    assert Path(summary["pushed_to"], "saved_model.pb").is_file()
+    # And from now on it is cached again.
+    assert cli.main(["run", str(config), "--output_dir", str(output_dir)]) == 0
+    assert set(_states(_summary(output_dir)).values()) == {"cached"}
+
+
+def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, config, capfd):
+    arguments = ["run", str(config), "--output_dir", str(output_dir)]
+    assert cli.main([*arguments, "--set", "preprocessing.max_bad_fraction=0.001"]) == 2
+    summary = _summary(output_dir)
+    states = _states(summary)
+    assert summary["status"] == "failed"
+    assert states["ImageExampleGen"] == "cached"
+    assert states["ImagePreprocessor"] == "failed"
+    assert states["Pusher"] == states["HorovodTrainer"] == "skipped"
+    assert summary["verdict"].startswith("ImagePreprocessor failed: ")
+    terminal = capfd.readouterr().out
+    log = output_dir / "logs" / summary["run_id"] / "ImagePreprocessor.log"
+    assert str(log) in terminal
+    assert "Traceback" in log.read_text()
+    assert "Traceback" not in terminal
+
+
+def test_run_after_a_killed_one_simply_works(tmp_path, config):
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(config)]
+    command += ["--output_dir", str(tmp_path)]
+    root = Path(__file__).parents[2]
+    killed = subprocess.Popen(command, cwd=root, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("logs/*/HorovodTrainer.log")):
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "summary.json").exists()
+
+    assert cli.main(["run", str(config), "--output_dir", str(tmp_path)]) == 0
+    states = _states(_summary(tmp_path))
+    assert states["ImagePreprocessor"] == "cached"
+    assert states["HorovodTrainer"] == "ran"
