@@ -14,7 +14,9 @@ from pathlib import Path
 # The folder that holds the own top-level packages.
 ROOT = Path(__file__).resolve().parent.parent
 # A package is ours when it is one of these; anything else beside them is installed by others.
-OWN_PACKAGES = frozenset({"components", "kubeflow", "pipeline", "preprocessing", "trainer_module"})
+OWN_PACKAGES = frozenset(
+    {"components", "kubeflow", "lineage", "pipeline", "preprocessing", "trainer_module"}
+)
 
 
 def code_digest(*packages: str, root: Path = ROOT) -> str:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from tfx import types
-from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.examples import describe_examples
 from components.progress import report
 from preprocessing import ingest
 
@@ -46,13 +45,3 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if FINGERPRINT_KEY in exec_properties:
             fingerprint = exec_properties[FINGERPRINT_KEY]
             examples.set_string_custom_property(FINGERPRINT_KEY, fingerprint)
-
-
-def describe_examples(examples: types.Artifact, splits: list[str]) -> None:
-    """Says in the artifact what TFX needs to read it.
-
-    No file format is set: TFX knows only `tfrecords_gzip` by name, and without a name it goes by
-    the files' endings, as Beam does, which for ours means no compression.
-    """
-    examples.split_names = artifact_utils.encode_split_names(splits)
-    examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

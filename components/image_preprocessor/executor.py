@@ -19,7 +19,7 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import io_utils
 
-from components.image_example_gen.executor import describe_examples
+from components.examples import describe_examples
 from components.progress import report
 from preprocessing import beam_stage, ingest, transform
 

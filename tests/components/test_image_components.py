@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+import tensorflow_data_validation as tfdv
 import tensorflow_transform as tft
 from PIL import Image
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
@@ -32,7 +33,7 @@ def write_corpus(folder):
 
 
 def run(corpus, root, max_bad_fraction=0.1):
-    examples = ImageExampleGen(path=str(corpus), eval_fraction=0.3, seed=1)
+    examples = ImageExampleGen(path=str(corpus), eval_fraction=0.1, seed=1)
     statistics = StatisticsGen(examples=examples.outputs["examples"])
     schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
     anomalies = ExampleValidator(
@@ -103,6 +104,19 @@ def test_outputs_are_what_the_next_nodes_read(data_run):
     assert reasons == {"broken.jpg": "damaged or truncated", "gone.jpg": "unreadable file"}
 
 
+def test_stock_nodes_accept_a_shard_without_records(data_run):
+    _, artifacts = executions(data_run[2])
+    source = uri(artifacts, "Examples", "ImageExampleGen")
+    sizes = [path.stat().st_size for path in (source / "Split-eval").iterdir()]
+    assert 0 in sizes
+    assert sum(sizes) > 0
+    folder = uri(artifacts, "ExampleStatistics") / "Split-eval"
+    statistics = tfdv.load_stats_binary(str(next(folder.iterdir())))
+    dataset = uri(artifacts, "Examples", "ImagePreprocessor")
+    counts = json.loads((dataset / "counts.json").read_text())
+    assert statistics.datasets[0].num_examples == counts["splits"]["eval"]["seen"]
+
+
 def test_transform_graph_gives_the_labels_of_the_records(data_run):
     _, artifacts = executions(data_run[2])
     graph = tft.TFTransformOutput(str(uri(artifacts, "TransformGraph")))
@@ -147,3 +161,12 @@ def test_too_many_bad_images_stop_the_run_and_leave_the_quarantine(tmp_path):
     path = Path(str(caught.value).rpartition("all of them: ")[2])
     assert len(path.read_text().splitlines()) == 2
     assert not list((tmp_path / "artifacts").glob("ImagePreprocessor/transformed_examples/*/*"))
+
+
+def test_an_unusable_folder_is_refused_before_anything_runs(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus")
+    for name in CLASSES[1:]:
+        (corpus / name).rename(tmp_path / name)
+    with pytest.raises(InputError, match=r"at least two sub-folders.*'ant'"):
+        run(corpus, tmp_path)
+    assert not list((tmp_path / "artifacts").glob("ImageExampleGen/examples/*/*"))
