@@ -1,0 +1,112 @@
+import json
+import re
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline import charts, report, summary
+from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
+from pipeline.local_runner import NodeResult
+
+CLASSES = ["<b>ant</b>", "bee"]
+
+
+def _artifact(folder, **files):
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return metadata_store_pb2.Artifact(uri=str(folder))
+
+
+@pytest.fixture
+def results(tmp_path):
+    verdict = {
+        "blessed": True,
+        "metrics": {"top_1": 0.75, "top_5": 1.0, "example_count": 4.0},
+        "baseline": None,
+        "rules": [{"metric": "top_1", "passed": True, "text": "top-1 0.7500, minimum 0.5000"}],
+        "slices": [
+            {"slice": {"image/class/text": CLASSES[0]}, "top_1": 0.5, "top_5": 1.0,
+             "example_count": 2.0},
+        ],
+    }  # fmt: skip
+    cells = [{"actual": 0, "predicted": 1, "count": 1}, {"actual": 1, "predicted": 1, "count": 2}]
+    log = [{"step": 1, "epoch": 0.5, "stage": 0, "img_size": 32, "loss": 2.0, "top_1_train": 0.1},
+           {"step": 2, "epoch": 1.0, "eval_top_1": 0.75, "eval_loss": float("nan")}]  # fmt: skip
+    check = {"blessed": False, "reason": "they differ", "latency_ms": {}}
+    bad = {"uri": "/data/x.png", "bytes": 3, "class": CLASSES[0], "reason": "not a picture"}
+    return [
+        NodeResult("ImagePreprocessor", "cached", 0.1, {
+            "transformed_examples": _artifact(
+                tmp_path / "examples", labels__txt="\n".join(CLASSES) + "\n",
+                counts__json='{"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}'),
+            "quarantine": _artifact(tmp_path / "bad", quarantine__jsonl=json.dumps(bad) + "\n"),
+        }),
+        NodeResult("HorovodTrainer", "ran", 9.0, {
+            "model": _artifact(tmp_path / "model"),
+            "model_run": _artifact(
+                tmp_path / "run", train_log__jsonl="".join(json.dumps(e) + "\n" for e in log)),
+        }),
+        NodeResult("Evaluator", "ran", 1.0, {
+            "verdict": _artifact(tmp_path / "verdict", verdict__json=json.dumps(verdict),
+                                 confusion__json=json.dumps(cells)),
+        }),
+        NodeResult("ServingValidator", "ran", 1.0, {
+            "blessing": _artifact(tmp_path / "check", serving_check__json=json.dumps(check)),
+        }),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def config():
+    return PipelineConfig(data=DataConfig(path="x"), evaluation=EvaluationConfig(min_top_1=0.5))
+
+
+def test_summary_holds_what_the_artifacts_say(results, tmp_path):
+    made = summary.summarize("r1", results, tmp_path / "index.html")
+    assert made["status"] == "not_blessed"
+    assert made["verdict"] == "not blessed: they differ"
+    assert (made["top_1"], made["top_5"], made["pushed_to"]) == (0.75, 1.0, None)
+    assert made["images"] == {"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}
+    summary.write(tmp_path / "summary.json", made)
+    assert json.loads((tmp_path / "summary.json").read_text()) == made
+
+
+def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path):
+    page = tmp_path / "page" / "index.html"
+    report.write(page, config, summary.summarize("r1", results, page), results)
+    text = page.read_text()
+    for shown in ("top-1 0.7500, minimum 0.5000", "they differ", "/data/x.png", "not a picture"):
+        assert shown in text
+    assert "&lt;b&gt;ant&lt;/b&gt;" in text
+    assert "<b>ant" not in text
+    assert text.count("<polyline") == 3  # two of top-1, one of the loss: the other is no number
+    assert re.findall(r"(?:src|href)=|https?:", text) == []
+
+
+def test_page_of_a_run_that_failed_at_once(config, tmp_path):
+    results = [NodeResult("ImageExampleGen", "failed", 0.0)]
+    page = tmp_path / "index.html"
+    made = summary.summarize("r1", results, page, "ImageExampleGen failed: no <disk>")
+    assert (made["status"], made["top_1"], made["model"]) == ("failed", None, None)
+    report.write(page, config, made, results)
+    assert "no &lt;disk&gt;" in page.read_text()
+
+
+def test_heat_map_shares_are_of_the_row():
+    cells = [{"actual": 0, "predicted": 0, "count": 3}, {"actual": 0, "predicted": 1, "count": 1}]
+    assert charts.heat_map(cells, ["a", "b"]) == [
+        ("a", [(3, 0.75), (1, 0.25)]),
+        ("b", [(0, 0.0), (0, 0.0)]),
+    ]
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [1e-6, 3e5], [-2.0, 7.0]])
+def test_all_points_lie_within_the_chart(values):
+    log = [{"epoch": i, "loss": value} for i, value in enumerate(values)]
+    chart = charts.line_chart("Loss", log, {"loss": "training"})
+    points = [tuple(map(float, p.split(","))) for p in chart.curves[0].points.split()]
+    assert len(points) == len(values)
+    for x, y in points:
+        assert chart.left <= x <= chart.right
+        assert charts.MARGIN_TOP <= y <= chart.bottom
