@@ -6,6 +6,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 # Without a terminal, a line of progress within a node is printed at most this often.
 PLAIN_INTERVAL_SECS = 15.0
@@ -34,11 +35,17 @@ class RunConsole:
             self._progress = Progress(
                 TextColumn(self._position, markup=False),
                 SpinnerColumn(),
-                TextColumn("{task.fields[node]:<22}"),
-                BarColumn(bar_width=24),
+                TextColumn("{task.fields[node]:<19}"),
+                BarColumn(bar_width=16),
                 TimeElapsedColumn(),
-                TextColumn("{task.description}"),
+                # The text gets what is left of the line, and never squeezes the bar.
+                TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
                 console=self._console,
+                expand=True,
                 transient=True,
             )
             self._progress.add_task("", total=None, node=node_id)
