@@ -48,16 +48,29 @@ class Checkpoints:
         newest = self._manager.latest_checkpoint
         if newest is None:
             return None
-        try:
-            self._manager.checkpoint.restore(newest).assert_consumed()
-        except (ValueError, AssertionError, tf.errors.OpError) as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise InputError(
-                f"checkpoint {newest} does not fit these settings ({first_line}); use another "
-                "model_dir, or the settings that it was made with"
-            ) from error
+        self._check_shapes(newest)
+        self._manager.checkpoint.restore(newest).expect_partial()
         return int(self.state.step.numpy())
 
     def save(self) -> str:
         """Saves the state, removes the oldest checkpoints, returns the new one's path."""
         return self._manager.save(checkpoint_number=int(self.state.step.numpy()))
+
+    def _check_shapes(self, path: str) -> None:
+        suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+        saved = {
+            key.removesuffix(suffix): list(shape)
+            for key, shape in tf.train.load_checkpoint(path).get_variable_to_shape_map().items()
+            if key.endswith(suffix) and not key.startswith("save_counter")
+        }
+        wanted = {name: value.shape.as_list() for name, value in self.state.variables().items()}
+        differing = sorted(
+            name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name)
+        )
+        if differing:
+            name = differing[0]
+            raise InputError(
+                f"checkpoint {path} does not fit these settings: {name} has shape "
+                f"{saved.get(name)} there, the settings need {wanted.get(name)}; use another "
+                "model_dir, or the settings that it was made with"
+            )

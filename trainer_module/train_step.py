@@ -52,7 +52,10 @@ class TrainState:
         )
         self.statistics = tf.Variable(network.statistics.join_arrays(weights), name="statistics")
         self.averages = (
-            tuple(tf.Variable(v.numpy(), name=f"{v.name}_ema") for v in self.model_variables())
+            tuple(
+                tf.Variable(variable.numpy(), name=f"{_name(variable)}_ema")
+                for variable in self.model_variables()
+            )
             if config.moving_average_decay
             else ()
         )
@@ -71,7 +74,14 @@ class TrainState:
         slots = [slot for parameter in self.parameters for slot in parameter.slots]
         counters = [self.step, self.updates, self.loss_scale, self.good_steps]
         every = [*self.model_variables(), *self.averages, *slots, *counters]
-        return {variable.name.split(":")[0]: variable for variable in every}
+        named = {_name(variable): variable for variable in every}
+        if len(named) != len(every):
+            raise ValueError(f"variables must have different names. Received: {sorted(named)}")
+        return named
+
+
+def _name(variable: tf.Variable) -> str:
+    return variable.name.split(":")[0]
 
 
 def compute_dtype(config: TrainConfig) -> tf.DType:

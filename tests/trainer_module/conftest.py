@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,30 +59,35 @@ def digits_dir(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def tiny(digits_dir, tmp_path) -> TrainConfig:
-    """A training of seconds: a tiny network, two stages, every part switched on."""
-    return TrainConfig(
-        data_dir=str(digits_dir),
-        model_dir=str(tmp_path / "model"),
-        width_coefficient=0.1,
-        depth_coefficient=0.1,
-        n_stages=2,
-        base_img_size=16,
-        img_size=24,
-        eval_img_size=24,
-        max_epochs=4,
-        train_batch_size=16,
-        lr_warmup_epochs=1,
-        optimizer="adamw",
-        lr_init=0.01,
-        opt_epsilon=1e-7,
-        decay=0.999,
-        bn_momentum=0.9,
-        moving_average_decay=0.9,
-        eval_freq=2,
-        base_mixup=0.1,
-        cutmix_alpha=0.2,
-        raug_magnitude=8.0,
-        log_interval_secs=0.5,
-    )
+@pytest.fixture(scope="session")
+def make_tiny(digits_dir) -> Callable[[Path], TrainConfig]:
+    """Trainings of seconds: a tiny network, two stages, every part switched on."""
+
+    def make(model_dir: Path) -> TrainConfig:
+        return TrainConfig(
+            data_dir=str(digits_dir),
+            model_dir=str(model_dir),
+            width_coefficient=0.1,
+            depth_coefficient=0.1,
+            n_stages=2,
+            base_img_size=16,
+            img_size=24,
+            eval_img_size=24,
+            max_epochs=4,
+            train_batch_size=16,
+            lr_warmup_epochs=1,
+            optimizer="adamw",
+            lr_init=0.01,
+            opt_epsilon=1e-7,
+            decay=0.999,
+            bn_momentum=0.9,
+            moving_average_decay=0.9,
+            eval_freq=2,
+            save_checkpoint_freq=2,
+            base_mixup=0.1,
+            cutmix_alpha=0.2,
+            raug_magnitude=8.0,
+            log_interval_secs=0.05,
+        )
+
+    return make

@@ -1,0 +1,49 @@
+"""The command line of the trainer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.errors import InputError
+from trainer_module import __main__, flags
+from trainer_module.config import TrainConfig
+
+
+@given(
+    use_xla=st.booleans(),
+    lr_init=st.floats(1e-8, 10),
+    max_epochs=st.integers(5, 10**6),
+    data_dir=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")),
+)
+def test_arguments_give_the_config_back(use_xla, lr_init, max_epochs, data_dir):
+    config = TrainConfig(use_xla=use_xla, lr_init=lr_init, max_epochs=max_epochs, data_dir=data_dir)
+    assert flags.parse(flags.to_arguments(config)) == config
+
+
+def test_booleans_need_no_value():
+    assert flags.parse(["--use_amp", "--seed", "3"]).use_amp
+    assert not flags.parse(["--random_flip", "false"]).random_flip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max_epoch", "3"], "did you mean --max_epochs"),
+        (["--max_epochs", "many"], "max_epochs.*'many'"),
+        (["--max_epochs", "0"], "max_epochs.*greater than or equal to 1"),
+        (["--optimizer", "adagrad"], "'rmsprop', 'sgd', 'adam', 'adamw' or 'lamb'"),
+        (["--train_batch_size", "10", "--grad_accum_steps", "3"], "must divide"),
+        (["--max_epochs", "2"], "lr_warmup_epochs must not exceed max_epochs"),
+    ],
+)
+def test_refuses_in_one_line(arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        flags.parse(arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_exit_status_of_bad_input(tmp_path, capsys):
+    assert __main__.main(["--model_dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "error: --data_dir is required\n"
+    assert __main__.main(["--model_dir", "m", "--data_dir", str(tmp_path)]) == 2
+    assert "labels.txt" in capsys.readouterr().err

@@ -1,0 +1,190 @@
+"""Whole trainings, as a person starts them: results, kills, ranks."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer_module.config import TrainConfig
+from trainer_module.flags import to_arguments
+
+TIMEOUT_SECS = 240
+
+
+def start(config: TrainConfig) -> subprocess.Popen:
+    """Starts a training in a process group of its own."""
+    command = [sys.executable, "-m", "trainer_module", *to_arguments(config)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+
+
+def train(config: TrainConfig) -> dict:
+    """Runs a training to its end; its summary."""
+    process = start(config)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 0, output[-3000:]
+    return json.loads((Path(config.model_dir) / "train_summary.json").read_text())
+
+
+def kill_when(config: TrainConfig, reached, delay_secs: float) -> None:
+    """Starts a training and kills it, with all ranks, `delay_secs` after `reached()`."""
+    process = start(config)
+    deadline = time.monotonic() + TIMEOUT_SECS
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(delay_secs)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make_tiny, tmp_path_factory) -> dict:
+    """The summary of a training that nobody killed, and its folder."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    config = make_tiny(folder / "model")
+    return {**train(config), "model_dir": Path(config.model_dir)}
+
+
+def test_leaves_what_the_contract_names(undisturbed):
+    folder = undisturbed["model_dir"]
+    names = {path.name for path in folder.iterdir()}
+    assert {"checkpoints", "export", "train_log.jsonl", "parity.tfrecord"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert undisturbed["steps"] == 38  # 4 epochs of 150 images in batches of 16
+    assert undisturbed["resumed_from_step"] is None
+    assert len(undisturbed["weights_sha256"]) == 64
+    lines = [json.loads(line) for line in (folder / "train_log.jsonl").read_text().splitlines()]
+    sizes = [line["img_size"] for line in lines if "img_size" in line]
+    assert sizes == sorted(sizes)
+    assert {16, 24} == set(sizes)
+    evaluated = [line for line in lines if "eval_top_1" in line]
+    assert {line["weights"] for line in evaluated} == {"raw", "ema"}
+    assert all(line["eval_examples"] == 50 for line in evaluated)
+    assert undisturbed["top_1"] == max(
+        line["eval_top_1"] for line in evaluated if line["step"] == 38
+    )
+
+
+def test_the_export_gives_what_the_training_path_gave(undisturbed):
+    folder = undisturbed["model_dir"]
+    model = tf.saved_model.load(str(folder / "export"))
+    parsed = [
+        tf.train.Example.FromString(record.numpy()).features.feature
+        for record in tf.data.TFRecordDataset(str(folder / "parity.tfrecord"))
+    ]
+    assert len(parsed) == 50
+    encoded = [feature["image/encoded"].bytes_list.value[0] for feature in parsed]
+    expected = [feature["probabilities"].float_list.value for feature in parsed]
+    result = model.signatures["serving_default"](tf.constant(encoded))
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-4)
+    likeliest = [str(row.argmax()).encode() for row in np.asarray(expected)]
+    assert list(result["label"].numpy()) == likeliest
+    assert list(result["top_k_labels"][:, 0].numpy()) == likeliest
+    np.testing.assert_allclose(
+        result["top_k_probabilities"][:, 0], np.max(expected, axis=-1), atol=1e-4
+    )
+
+
+def test_a_row_that_cannot_be_decoded_spares_the_others(undisturbed):
+    model = tf.saved_model.load(str(undisturbed["model_dir"] / "export"))
+    record = next(iter(tf.data.TFRecordDataset(str(undisturbed["model_dir"] / "parity.tfrecord"))))
+    feature = tf.train.Example.FromString(record.numpy()).features.feature
+    good = feature["image/encoded"].bytes_list.value[0]
+    call = model.signatures["serving_default"]
+    alone = call(tf.constant([good]))
+    mixed = call(tf.constant([b"", good, b"no picture", good[:40]]))
+    assert np.isnan(mixed["probabilities"].numpy()).all(axis=1).tolist() == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert [bool(label) for label in mixed["label"].numpy()] == [False, True, False, False]
+    np.testing.assert_allclose(mixed["probabilities"][1], alone["probabilities"][0], atol=1e-6)
+    nothing = call(tf.constant([b"x"]))
+    assert np.isnan(nothing["probabilities"].numpy()).all()
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not(undisturbed, make_tiny, tmp_path):
+    assert train(make_tiny(tmp_path / "a"))["weights_sha256"] == undisturbed["weights_sha256"]
+    other = make_tiny(tmp_path / "b").model_copy(update={"seed": 1})
+    assert train(other)["weights_sha256"] != undisturbed["weights_sha256"]
+
+
+def test_a_killed_training_ends_with_the_same_weights(undisturbed, make_tiny, tmp_path):
+    # Kills at random moments: while steps run, while a checkpoint is written, at a stage change.
+    delays = random.Random(os.environ.get("KILL_SEED", "0"))
+    config = make_tiny(tmp_path / "model").model_copy(update={"save_checkpoint_freq": 1})
+    checkpoint = Path(config.model_dir) / "checkpoints" / "checkpoint"
+    known: set[str] = set()
+
+    def another_checkpoint() -> bool:
+        if not checkpoint.exists():
+            return False
+        text = checkpoint.read_text()
+        return text not in known and not known.add(text)
+
+    for _ in range(2):
+        kill_when(config, another_checkpoint, delays.uniform(0.0, 0.15))
+    summary = train(config)
+    assert summary["weights_sha256"] == undisturbed["weights_sha256"]
+    assert summary["resumed_from_step"] > 0
+
+
+def test_a_finished_training_is_not_trained_again(undisturbed, make_tiny):
+    again = train(make_tiny(undisturbed["model_dir"]))
+    assert again["resumed_from_step"] == again["steps"] == undisturbed["steps"]
+    assert again["weights_sha256"] == undisturbed["weights_sha256"]
+    assert again["top_1"] == undisturbed["top_1"]
+
+
+def test_sigterm_writes_a_checkpoint_first(undisturbed, make_tiny, tmp_path):
+    config = make_tiny(tmp_path / "model").model_copy(update={"save_checkpoint_freq": 4})
+    log = Path(config.model_dir) / "train_log.jsonl"
+    process = start(config)
+    while not log.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 3, output[-2000:]
+    assert "a checkpoint is written" in output
+    summary = train(config)
+    assert summary["resumed_from_step"] > 0
+    assert summary["weights_sha256"] == undisturbed["weights_sha256"]
+
+
+def test_two_ranks_end_with_equal_weights_also_after_a_kill(make_tiny, tmp_path):
+    # The training itself compares the digests of all ranks and fails where they differ.
+    changes = {"num_processes": 2, "train_batch_size": 8, "save_checkpoint_freq": 1}
+    whole = make_tiny(tmp_path / "whole").model_copy(update=changes)
+    killed = make_tiny(tmp_path / "killed").model_copy(update=changes)
+    expected = train(whole)
+    assert expected["steps"] == 38
+    checkpoint = Path(killed.model_dir) / "checkpoints" / "checkpoint"
+    kill_when(killed, checkpoint.exists, 0.1)
+    summary = train(killed)
+    assert summary["resumed_from_step"] > 0
+    assert summary["weights_sha256"] == expected["weights_sha256"]
+
+
+def test_a_checkpoint_of_another_network_is_refused(undisturbed, make_tiny):
+    config = make_tiny(undisturbed["model_dir"]).model_copy(update={"width_coefficient": 0.3})
+    process = start(config)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 2
+    assert "does not fit these settings" in output.splitlines()[-1]
