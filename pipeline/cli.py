@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Sequence
 
 from pipeline import failures
-from pipeline.commands import demo_data, predict, run
+from pipeline.commands import demo_data, predict, run, train
 from preprocessing.errors import InputError
+from trainer_module import flags
 
 # What --version tells, beside our own.
 _SHOWN_PACKAGES = ("tensorflow", "tfx", "apache-beam", "horovod")
@@ -24,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit status: 0 done, 1 the pipeline said no, 2 the input was wrong, 3 a step failed.
     """
-    args = _parser().parse_args(argv)
     try:
+        args, unknown = _parser().parse_known_args(argv)
+        if unknown:
+            raise flags.unknown_argument(unknown[0], getattr(args, "flag_names", []))
         return args.function(args)
     except InputError as error:
         print(f"effnet: {error}", file=sys.stderr)
@@ -44,12 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = flags.Parser(
         prog="effnet", description="Image classification from a folder of images to a served model."
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (demo_data, run, predict):
+    for command in (demo_data, run, train, predict):
         command.add_parser(commands)
     return parser
 

@@ -1,6 +1,8 @@
 """`python -m trainer_module --data_dir DIR --model_dir DIR [flags]`."""
 
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from preprocessing.errors import InputError
@@ -30,6 +32,7 @@ def run(config: TrainConfig) -> int:
     if config.num_processes > 1 and not distributed_env.in_horovod_job():
         status = launch.run_ranks(config)
         return DONE if status == 0 else FAILED
+    _quieten()
     # Only now, so that a wrong flag is told at once.
     from trainer_module import loop
 
@@ -39,6 +42,13 @@ def run(config: TrainConfig) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     return DONE
+
+
+def _quieten() -> None:
+    # TensorFlow's notes on registered plug-ins and ended iterators are no news to anybody; what
+    # it raises is told anyway. Inherited by the other ranks.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ class TrainConfig(Settings):
     label_offset: int = Field(0, ge=0)
     """Label of the first class in the records; 1 for the classic ImageNet TFRecords."""
 
+    init_weights: str = ""
+    """Weights to start from: a `.weights.h5` or `.keras` file of keras.applications, or the
+    `model.weights.h5` of an earlier training. A head of another size is replaced."""
+
     arch: Literal[ARCHITECTURES] = "efficientnetv2-s"
     """Architecture, by its table in the paper."""
     width_coefficient: Float = Field(1.0, gt=0, le=4)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import images
+from trainer_module import images, weights_io
 from trainer_module.evaluate import make_logits
 from trainer_module.export import PROBABILITIES, ServedModel, export
 from trainer_module.input_pipeline import read_records
@@ -68,14 +68,11 @@ def _export(training: "Training", best: str) -> None:
     weights = {
         **network.kernels.split_array(kernels),
         **network.vectors.split_array(vectors),
+        **network.statistics.split_array(statistics),
     }
-    folded = network.fold(
-        {name: tf.constant(value) for name, value in weights.items()},
-        {
-            name: tf.constant(value)
-            for name, value in network.statistics.split_array(statistics).items()
-        },
-    )
+    weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, weights)
+    tensors = {name: tf.constant(value) for name, value in weights.items()}
+    folded = network.fold(tensors, tensors)
     model = ServedModel(
         network,
         {name: value.numpy() for name, value in folded.items()},

@@ -12,9 +12,25 @@ from trainer_module.config import TrainConfig
 from trainer_module.settings import read_settings
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like those of all other input."""
+
     def error(self, message: str) -> NoReturn:
+        """Raises InputError instead of printing the usage."""
         raise InputError(f"command line: {message}")
+
+
+def names() -> list[str]:
+    """The names of all flags, without the dashes."""
+    return list(TrainConfig.model_fields)
+
+
+def unknown_argument(argument: str, known: Sequence[str]) -> InputError:
+    """The error of an argument that is not among the flags `known`; names the closest."""
+    name = argument.split("=")[0].removeprefix("--")
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean --{close[0]}?" if close else "; see --help"
+    return InputError(f"command line: unknown argument {argument!r}{hint}")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +52,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     Raises:
       InputError: an unknown flag, or a value that is refused; one line.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="python -m trainer_module",
         description="Trains EfficientNetV2 on TFRecords.",
         allow_abbrev=False,
@@ -44,10 +60,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     add_flags(parser)
     values, unknown = parser.parse_known_args(arguments)
     if unknown:
-        name = unknown[0].split("=")[0].removeprefix("--")
-        close = difflib.get_close_matches(name, TrainConfig.model_fields, n=1, cutoff=0.5)
-        hint = f"; did you mean --{close[0]}?" if close else "; see --help"
-        raise InputError(f"command line: unknown argument {unknown[0]!r}{hint}")
+        raise unknown_argument(unknown[0], names())
     return from_values(vars(values))
 
 
@@ -57,7 +70,7 @@ def from_values(values: dict[str, str]) -> TrainConfig:
     Raises:
       InputError: a value is refused.
     """
-    texts = ("data_dir", "model_dir")
+    texts = ("data_dir", "model_dir", "init_weights")
     typed = {
         name: value if name in texts else yaml.safe_load(value) for name, value in values.items()
     }

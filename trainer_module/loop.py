@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import architectures, devices, distributed, finish, records
+from trainer_module import architectures, devices, distributed, finish, records, weights_io
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
 from trainer_module.evaluate import Evaluation
@@ -76,13 +76,18 @@ class Training:
                 config.depth_coefficient,
             )
         )
-        self.state = TrainState(self.network, config, initial_weights(self.network, config.seed))
+        self.state = TrainState(self.network, config, self._initial_weights())
         Path(config.model_dir).mkdir(parents=True, exist_ok=True)
         self.log = RunLog(config.model_dir, ranks.rank == 0, self.schedule.total_steps)
         self.checkpoints = Checkpoints(config.model_dir, self.state, config.max_checkpoints)
         self.evaluation = Evaluation(self.network, config, ranks)
         self.resumed_from_step = self._restore()
         self.images_trained, self.train_secs = 0, 0.0
+
+    def _initial_weights(self) -> dict[str, np.ndarray]:
+        fresh = initial_weights(self.network, self.config.seed)
+        path = self.config.init_weights
+        return weights_io.load_initial(path, self.network, fresh) if path else fresh
 
     def _restore(self) -> int | None:
         resumed = self.checkpoints.restore() if self.ranks.rank == 0 else None

@@ -113,7 +113,7 @@ class Network:
         """Weights for inference: BatchNorm with its moving statistics is part of the kernels.
 
         Args:
-          weights: all weights by name, float32.
+          weights: kernels and vectors by name, float32; other names are ignored.
           statistics: the moving mean and variance by name, float32.
 
         Returns:

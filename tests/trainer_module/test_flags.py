@@ -1,5 +1,8 @@
 """The command line of the trainer."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,5 +48,11 @@ def test_refuses_in_one_line(arguments, message):
 def test_exit_status_of_bad_input(tmp_path, capsys):
     assert __main__.main(["--model_dir", str(tmp_path)]) == 2
     assert capsys.readouterr().err == "error: --data_dir is required\n"
-    assert __main__.main(["--model_dir", "m", "--data_dir", str(tmp_path)]) == 2
-    assert "labels.txt" in capsys.readouterr().err
+    arguments = ["--model_dir", str(tmp_path / "model"), "--data_dir", str(tmp_path)]
+    command = [sys.executable, "-m", "trainer_module", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "labels.txt" in line
+    assert not (tmp_path / "model").exists()

@@ -182,6 +182,13 @@ def test_two_ranks_end_with_equal_weights_also_after_a_kill(make_tiny, tmp_path)
     assert summary["weights_sha256"] == expected["weights_sha256"]
 
 
+def test_starts_from_the_weights_of_an_earlier_training(undisturbed, make_tiny, tmp_path):
+    changes = {"init_weights": str(undisturbed["model_dir"] / "model.weights.h5"), "mode": "eval"}
+    config = make_tiny(tmp_path / "model").model_copy(update=changes)
+    # Evaluated before any step, they are as good as they were.
+    assert train(config)["top_1"] == undisturbed["top_1"]
+
+
 def test_a_checkpoint_of_another_network_is_refused(undisturbed, make_tiny):
     config = make_tiny(undisturbed["model_dir"]).model_copy(update={"width_coefficient": 0.3})
     process = start(config)
