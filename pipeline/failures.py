@@ -29,6 +29,8 @@ def one_line(error: BaseException) -> str:
 
     Beam puts a worker's whole traceback into the message, of which the last line is the error.
     """
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "interrupted"
     blamed = input_error(error)
     if blamed is not None:
         return str(blamed)

@@ -34,8 +34,8 @@ class LatestBlessedModel(base_component.BaseComponent):
       - `model`: the candidate, a `Model`.
 
     Component `outputs`:
-      - `baseline_model`: a `Model`: a copy of the baseline, with the custom properties `version` and
-        `served_from`; or an artifact without a SavedModel where there is none.
+      - `baseline_model`: a `Model`: a copy of the baseline, with the custom properties `version`
+        and `served_from`; or an artifact without a SavedModel where there is none.
     """
 
     SPEC_CLASS = LatestBlessedModelSpec
