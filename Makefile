@@ -2,28 +2,32 @@
 # make test: set everything up, check style, run the tests.
 BIN := .venv/bin
 
-.PHONY: run test check setup lock format clean
+.DEFAULT_GOAL := help
+.PHONY: help run test check setup lock format clean
 
-run: setup
+help: ## say what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: setup ## set up, write the digits, run the whole pipeline on them
 	@$(BIN)/effnet demo-data digits demo/digits
 	@$(BIN)/effnet run configs/digits.yaml
 
-test: check
+test: check ## set up, check style, run the tests
 	@$(BIN)/python -m pytest tests
 
-check: setup
+check: setup ## set up, check style (ruff)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-setup:
+setup: ## set up .venv; at once when it is up to date
 	@tools/setup.sh
 
-format: setup
+format: setup ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: setup
+lock: ## resolve constraints/base.in and setup.py into constraints/base.txt
 	@tools/lock.sh
 
-clean:
-	rm -rf demo runs .venv .tools
+clean: ## remove what set-up and tests made; demo/ and runs/ stay
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,9 +1,9 @@
 """Packages, dependency ranges, extras and the `effnet` console script.
 
-The ranges are what the code is written for (both stacks of constraints/). A
-reproducible environment comes from a lock file in constraints/, which
-`make setup` installs; the ranges alone do not resolve to a working TFX stack,
-because tfx 1.16 leaves apache-beam open at the top.
+The ranges are what the code is written for; what it was run with is a lock
+file in constraints/, which `make setup` installs. The ranges alone do not
+resolve to a working TFX stack, because tfx 1.16 leaves apache-beam open at
+the top.
 """
 
 import setuptools
@@ -24,11 +24,14 @@ setuptools.setup(
         "tensorflow-model-analysis>=0.47.1,<0.53",
         "tensorflow-data-validation>=1.16.1,<1.22",
         "ml-metadata>=1.16.0,<1.22",
+        "tensorflow-metadata>=1.16.1,<1.22",  # the schema's and the anomalies' protos
+        "google-crc32c>=1.5,<2",  # checksums of TFRecords
+        "h5py>=3.10,<4",  # weights in files
         "jinja2>=3.1,<4",  # the run report
+        "keras>=3.12,<4",  # reads weights of keras.applications; the reference in the tests
         "numpy>=1.24,<3",
         "pillow>=10,<13",  # image headers, and decoding what TensorFlow cannot
         "psutil>=5.9,<8",  # ends a training job with all that it started
-        "pyarrow>=10,<24",  # manifests are Parquet files
         "pydantic>=2.7,<3",  # the typed configuration
         "pyyaml>=6,<7",
         "rich>=13,<16",  # progress and summary on a terminal
