@@ -123,7 +123,7 @@ def _finish(
 def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
     console.print("")
     console.print(summary["verdict"])
-    if error is not None:
+    if error is not None and error.log.exists():  # with --verbose it went to the terminal
         console.print(f"log        {error.log}")
     if summary["top_1"] is not None:
         console.print(f"top-1      {summary['top_1']:.4f}")

@@ -21,7 +21,7 @@ def test_last_line_of_a_workers_traceback():
     text = (
         "Traceback (most recent call last):\n  File ...\nOSError: disk full [while running 'W']\n"
     )
-    assert failures.one_line(RuntimeError(text)) == "OSError: full [while running 'W']"
+    assert failures.one_line(RuntimeError(text)) == "OSError: disk full [while running 'W']"
 
 
 @pytest.mark.parametrize(
