@@ -1,69 +1,111 @@
-"""Checkpoints of the whole training state, written so that a kill never costs more than one."""
+"""Checkpoints of the whole training state, written beside training and visible only when complete.
 
-import dataclasses
+A checkpoint is one uncompressed `.npz` file. It gets its name by rename after all of it is
+written, so a kill at any moment leaves the previous checkpoint the newest.
+"""
+
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer_module.train_step import TrainState
 
 FOLDER = "checkpoints"
+# Twelve digits, so that names sort like steps.
+_NAME = re.compile(r"step-\d{12}\.npz")
 
 
-@dataclasses.dataclass
 class Checkpoints:
-    """The checkpoints of one training.
+    """The checkpoints of one training."""
 
-    Attributes:
-      model_dir: the training's folder.
-      state: what is saved and restored.
-      keep: newest checkpoints that are kept.
-    """
+    def __init__(self, model_dir: str, variables: Mapping[str, tf.Variable], keep: int):
+        """Looks at what is there.
 
-    model_dir: str
-    state: TrainState
-    keep: int
+        Args:
+          model_dir: the training's folder.
+          variables: what is saved and restored, by name.
+          keep: newest checkpoints that are kept.
+        """
+        self._folder = Path(model_dir) / FOLDER
+        self._variables = dict(variables)
+        self._keep = keep
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
 
-    def __post_init__(self) -> None:
-        """Looks for checkpoints that are there."""
-        # TensorFlow writes the data first and then the small file that names the newest
-        # checkpoint, by rename: a kill in the middle leaves the previous one the newest.
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**self.state.variables()),
-            str(Path(self.model_dir) / FOLDER),
-            max_to_keep=self.keep,
-            checkpoint_name="step",
-        )
+    def newest(self) -> Path | None:
+        """The newest complete checkpoint."""
+        found = self._complete()
+        return found[-1] if found else None
 
-    def restore(self) -> int | None:
-        """Restores the newest checkpoint.
-
-        Returns:
-          its step, or None where there is no checkpoint.
+    def restore(self) -> bool:
+        """Restores the newest checkpoint; whether there was one.
 
         Raises:
-          InputError: the checkpoint is of another model or optimizer.
+          InputError: the checkpoint is damaged, or of another model or optimizer.
         """
-        newest = self._manager.latest_checkpoint
-        if newest is None:
-            return None
-        self._check_shapes(newest)
-        self._manager.checkpoint.restore(newest).expect_partial()
-        return int(self.state.step.numpy())
+        path = self.newest()
+        if path is None:
+            return False
+        try:
+            with np.load(path) as file:
+                values = {name: file[name] for name in file.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"checkpoint {path} is damaged ({error}); remove it, and training goes on from "
+                "the one before"
+            ) from error
+        self._check_shapes(path, values)
+        for name, variable in self._variables.items():
+            variable.assign(values[name])
+        return True
 
-    def save(self) -> str:
-        """Saves the state, removes the oldest checkpoints, returns the new one's path."""
-        return self._manager.save(checkpoint_number=int(self.state.step.numpy()))
+    def save(self, step: int) -> None:
+        """Saves the state as it is now; writing goes on in a thread.
 
-    def _check_shapes(self, path: str) -> None:
-        suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
-        saved = {
-            key.removesuffix(suffix): list(shape)
-            for key, shape in tf.train.load_checkpoint(path).get_variable_to_shape_map().items()
-            if key.endswith(suffix) and not key.startswith("save_counter")
-        }
-        wanted = {name: value.shape.as_list() for name, value in self.state.variables().items()}
+        Raises:
+          OSError: the checkpoint before this one could not be written.
+        """
+        self.wait()
+        # A copy: the variables change while the thread writes.
+        values = {name: np.array(value.numpy()) for name, value in self._variables.items()}
+        self._pending = self._writer.submit(self._write, step, values)
+
+    def wait(self) -> None:
+        """Waits until the last checkpoint is on disk.
+
+        Raises:
+          OSError: it could not be written.
+        """
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def _complete(self) -> list[Path]:
+        if not self._folder.is_dir():
+            return []
+        names = filter(_NAME.fullmatch, sorted(os.listdir(self._folder)))
+        return [self._folder / name for name in names]
+
+    def _write(self, step: int, values: Mapping[str, np.ndarray]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / "partial"
+        with partial.open("wb") as file:
+            np.savez(file, **values)
+            file.flush()
+            os.fsync(file.fileno())  # the name must not be on disk before the content
+        partial.replace(self._folder / f"step-{step:012d}.npz")
+        for path in self._complete()[: -self._keep]:
+            path.unlink()
+
+    def _check_shapes(self, path: Path, values: Mapping[str, np.ndarray]) -> None:
+        saved = {name: value.shape for name, value in values.items()}
+        wanted = {name: tuple(value.shape) for name, value in self._variables.items()}
         differing = sorted(
             name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name)
         )

@@ -120,6 +120,9 @@ class TrainConfig(Settings):
     """Newest checkpoints that are kept."""
     eval_freq: int = Field(1, ge=1)
     """Epochs between two evaluations; after the last epoch there always is one."""
+    early_stopping_epochs: int = Field(0, ge=0)
+    """Training ends when top-1 has not risen for so many epochs, and the best weights are
+    exported; 0 trains to the end and exports the last."""
     log_interval_secs: Float = Field(5.0, gt=0)
     """Seconds between two lines of the training log."""
     seed: int = Field(0, ge=0)

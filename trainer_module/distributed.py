@@ -38,6 +38,9 @@ class Ranks(Protocol):
     def gather(self, text: str) -> list[str]:
         """The texts of all ranks, which have the same length, in order of rank."""
 
+    def describe(self) -> str:
+        """How many processes there are, and what they talk through."""
+
 
 class SingleProcess:
     """A training of one process: there is nobody to talk to."""
@@ -61,6 +64,10 @@ class SingleProcess:
     def gather(self, text):
         """See `Ranks`."""
         return [text]
+
+    def describe(self):
+        """See `Ranks`."""
+        return "1 process"
 
 
 class HorovodRanks:
@@ -105,6 +112,12 @@ class HorovodRanks:
         row = tf.constant(np.frombuffer(text.encode(), np.uint8))[None]
         rows = self._hvd.allgather(row).numpy()
         return [bytes(row).decode() for row in rows]
+
+    def describe(self):
+        """See `Ranks`."""
+        built = {"NCCL": "nccl_built", "MPI": "mpi_enabled", "Gloo": "gloo_enabled"}
+        parts = [name for name, test in built.items() if getattr(self._hvd, test)()]
+        return f"{self.size} processes (Horovod with {', '.join(parts)})"
 
 
 def join(fp16_compression: bool) -> Ranks:

@@ -1,6 +1,7 @@
 """The end of a training: the better weights are exported, and the summary is written."""
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
     from trainer_module.loop import Training
 
 EXPORT_FOLDER = "export"
+# The weights of the best evaluation so far.
+BEST_FILE = "best.weights.h5"
 # Evaluation records with the probabilities that the training path gave, for whoever checks
 # that the exported model gives the same.
 PARITY_FILE = "parity.tfrecord"
 PARITY_RECORDS = 64
 
+Summary = dict[str, float | int | str | None]
 
-def finish(
-    training: "Training", results: dict[str, dict[str, float]]
-) -> dict[str, float | int | str | None]:
+
+def better(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Which weights evaluated better; the raw ones where there is no difference."""
+    return max(results, key=lambda name: (results[name]["top_1"], name == "raw"), default="raw")
+
+
+def finish(training: "Training", results: Mapping[str, Mapping[str, float]]) -> Summary:
     """Exports, and writes the summary.
 
     Args:
@@ -35,55 +43,59 @@ def finish(
     Returns:
       what `train_summary.json` holds.
     """
-    best = max(results, key=lambda name: (results[name]["top_1"], name), default="raw")
-    sha256 = training.weights_sha256()  # compares the ranks before anything is exported
-    exported = training.config.mode != "eval"
-    if exported and training.ranks.rank == 0:
-        training.log.say(f"exporting the {best} weights")
-        _export(training, best)
-    result = results.get(best, {})
+    state, config = training.state, training.config
+    weights_sha256 = training.weights_sha256()  # compares the ranks before anything is exported
+    chosen, result = better(results), dict(results.get(better(results), {}))
+    named = training.network.named_arrays(state.candidates()[chosen])
+    if config.early_stopping_epochs and int(state.best_step.numpy()):
+        chosen, named, result = _best(training)
+    if config.mode != "eval" and training.ranks.rank == 0:
+        training.log.say(f"exporting the {chosen} weights")
+        _export(training, named)
+    step, meter = int(state.step.numpy()), training.meter
     summary = {
         "top_1": result.get("top_1"),
         "top_5": result.get("top_5"),
-        "weights": best,
-        "steps": int(training.state.step.numpy()),
-        "epochs": round(training.schedule.epoch_at(int(training.state.step.numpy())), 4),
-        "images_per_sec": (
-            round(training.images_trained / training.train_secs, 2) if training.train_secs else None
-        ),
+        "weights": chosen,
+        "steps": step,
+        "epochs": round(training.schedule.epoch_at(step), 4),
+        "images_per_sec": round(meter.images / meter.secs, 2) if meter.secs else None,
+        "skipped_steps": meter.skipped,
         "secs": round(time.monotonic() - training.started, 2),
-        "weights_sha256": sha256,
+        "weights_sha256": weights_sha256,
         "resumed_from_step": training.resumed_from_step,
     }
     training.log.summary(summary)
     return summary
 
 
-def _export(training: "Training", best: str) -> None:
-    state, network, config = training.state, training.network, training.config
-    kernels, vectors, statistics = (
-        variable.numpy()
-        for variable in (state.averages if best == "ema" else state.model_variables())
-    )
-    weights = {
-        **network.kernels.split_array(kernels),
-        **network.vectors.split_array(vectors),
-        **network.statistics.split_array(statistics),
-    }
-    weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, weights)
-    tensors = {name: tf.constant(value) for name, value in weights.items()}
-    folded = network.fold(tensors, tensors)
-    model = ServedModel(
-        network,
-        {name: value.numpy() for name, value in folded.items()},
-        training.class_names,
-        config.eval_img_size,
-    )
+def _best(training: "Training") -> tuple[str, dict[str, np.ndarray], dict[str, float]]:
+    """The weights of the best evaluation: name, arrays by name, evaluation."""
+    state, config = training.state, training.config
+    named = {}
+    if training.ranks.rank == 0:  # the others need not have the file, nor the weights
+        named = weights_io.read(
+            str(Path(config.model_dir) / BEST_FILE), training.network.architecture
+        )
+    result = training.log.best_evaluation(int(state.best_step.numpy()))
+    return f"best (step {int(state.best_step.numpy())})", named, result
+
+
+def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
+    network, config = training.network, training.config
+    weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, named)
+    tensors = {name: tf.constant(value) for name, value in named.items()}
+    folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}
+    model = ServedModel(network, folded, training.class_names, config.eval_img_size)
     export(model, training.class_names, Path(config.model_dir) / EXPORT_FOLDER)
-    _write_parity(training, (kernels, vectors, statistics))
+    vectors = [
+        layout.join_arrays(named)
+        for layout in (network.kernels, network.vectors, network.statistics)
+    ]
+    _write_parity(training, vectors)
 
 
-def _write_parity(training: "Training", weights: tuple[np.ndarray, ...]) -> None:
+def _write_parity(training: "Training", weights: Sequence[np.ndarray]) -> None:
     """Records what the training path, in float32, says of some evaluation images."""
     logits = make_logits(training.network, tf.float32)
     count = min(PARITY_RECORDS, len(training.eval_index))

@@ -6,7 +6,7 @@ normalisation is inside.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -59,6 +59,15 @@ class Network:
         self.vectors = Layout(vectors)
         self.statistics = Layout(statistics)
         self._folded = [(f"{name}/kernel", bn, deep) for name, bn, _, deep in convolutions if bn]
+
+    def named_arrays(self, vectors: Sequence[tf.Variable]) -> dict[str, np.ndarray]:
+        """Kernels, vectors and statistics, in this order, as arrays by name."""
+        layouts = (self.kernels, self.vectors, self.statistics)
+        return {
+            name: array
+            for layout, vector in zip(layouts, vectors, strict=True)
+            for name, array in layout.split_array(vector.numpy()).items()
+        }
 
     def train_logits(
         self,

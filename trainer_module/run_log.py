@@ -78,6 +78,15 @@ class RunLog:
             f"  top-5 {result['top_5']:.4f}  loss {result['loss']:.4f}"
         )
 
+    def best_evaluation(self, step: int) -> dict[str, float]:
+        """The best evaluation that was written after `step`; empty on all ranks but the first."""
+        if not self._enabled:
+            return {}
+        lines = [json.loads(line) for line in self._path.read_text().splitlines()]
+        found = [line for line in lines if "eval_top_1" in line and line["step"] == step]
+        best = max(found, key=lambda line: line["eval_top_1"])
+        return {"top_1": best["eval_top_1"], "top_5": best["eval_top_5"]}
+
     def summary(self, values: dict[str, Any]) -> None:
         """The result of the training; its file is complete or absent."""
         if self._enabled:

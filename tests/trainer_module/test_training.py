@@ -40,6 +40,11 @@ def train(config: TrainConfig) -> dict:
     return json.loads((Path(config.model_dir) / "train_summary.json").read_text())
 
 
+def checkpoints(config: TrainConfig) -> set[Path]:
+    """The complete checkpoints of a training."""
+    return set(Path(config.model_dir).glob("checkpoints/step-*.npz"))
+
+
 def kill_when(config: TrainConfig, reached, delay_secs: float) -> None:
     """Starts a training and kills it, with all ranks, `delay_secs` after `reached()`."""
     process = start(config)
@@ -130,14 +135,12 @@ def test_a_killed_training_ends_with_the_same_weights(undisturbed, make_tiny, tm
     # Kills at random moments: while steps run, while a checkpoint is written, at a stage change.
     delays = random.Random(os.environ.get("KILL_SEED", "0"))
     config = make_tiny(tmp_path / "model").model_copy(update={"save_checkpoint_freq": 1})
-    checkpoint = Path(config.model_dir) / "checkpoints" / "checkpoint"
-    known: set[str] = set()
+    known: set[Path] = set()
 
     def another_checkpoint() -> bool:
-        if not checkpoint.exists():
-            return False
-        text = checkpoint.read_text()
-        return text not in known and not known.add(text)
+        new = checkpoints(config) - known
+        known.update(new)
+        return bool(new)
 
     for _ in range(2):
         kill_when(config, another_checkpoint, delays.uniform(0.0, 0.15))
@@ -175,11 +178,26 @@ def test_two_ranks_end_with_equal_weights_also_after_a_kill(make_tiny, tmp_path)
     killed = make_tiny(tmp_path / "killed").model_copy(update=changes)
     expected = train(whole)
     assert expected["steps"] == 38
-    checkpoint = Path(killed.model_dir) / "checkpoints" / "checkpoint"
-    kill_when(killed, checkpoint.exists, 0.1)
+    kill_when(killed, lambda: checkpoints(killed), 0.1)
     summary = train(killed)
     assert summary["resumed_from_step"] > 0
     assert summary["weights_sha256"] == expected["weights_sha256"]
+
+
+def test_stops_early_and_exports_the_best_weights(make_tiny, tmp_path):
+    # The learning rate does nothing useful, so top-1 does not rise for long.
+    changes = {"max_epochs": 12, "early_stopping_epochs": 2, "eval_freq": 1, "lr_init": 1e-7}
+    config = make_tiny(tmp_path / "model").model_copy(update=changes)
+    summary = train(config)
+    assert summary["epochs"] < 8
+    log = (Path(config.model_dir) / "train_log.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in log]
+    tops = {line["step"]: line["eval_top_1"] for line in lines if "eval_top_1" in line}
+    best = max(line["eval_top_1"] for line in lines if "eval_top_1" in line)
+    assert summary["top_1"] == best
+    assert summary["weights"] == f"best (step {min(s for s, top in tops.items() if top == best)})"
+    again = train(config)
+    assert (again["steps"], again["top_1"]) == (summary["steps"], summary["top_1"])
 
 
 def test_starts_from_the_weights_of_an_earlier_training(undisturbed, make_tiny, tmp_path):

@@ -1,0 +1,175 @@
+"""The trainer as a component: what it files, how it fails, how it goes on."""
+
+import json
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components import progress
+from components.horovod_trainer import executor
+from preprocessing import features, transform
+from preprocessing.errors import InputError
+
+RUN_NODE = """
+import json, sys
+from tfx.types import standard_artifacts
+from components.horovod_trainer.executor import Executor
+uris, properties = json.loads(sys.argv[1])
+def artifact(name, cls):
+    result = cls()
+    result.uri = uris[name]
+    return [result]
+Executor().Do(
+    {"examples": artifact("examples", standard_artifacts.Examples),
+     "transform_graph": artifact("graph", standard_artifacts.TransformGraph)},
+    {"model": artifact("model", standard_artifacts.Model),
+     "model_run": artifact("model_run", standard_artifacts.ModelRun)},
+    properties)
+"""
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory) -> Path:
+    """The transform graph of the digits."""
+    folder = tmp_path_factory.mktemp("graph")
+    index = folder / "index.jsonl"
+    index.write_text("".join(json.dumps({"class": str(n)}) + "\n" for n in range(10)))
+    import apache_beam as beam
+
+    transform.write_transform_graph(
+        [str(index)],
+        str(folder / "graph"),
+        make_pipeline=lambda: beam.Pipeline(
+            argv=["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+        ),
+        temp_dir=str(folder / "temp"),
+        schema=None,
+    )
+    return folder / "graph"
+
+
+@pytest.fixture
+def node(digits_dir, graph, make_tiny, tmp_path):
+    """Arguments of the node's process: (URIs by name, exec properties)."""
+
+    def make(execution: int, **changes):
+        config = make_tiny(Path("unused")).model_copy(
+            update={"data_dir": "", "model_dir": "", "save_checkpoint_freq": 1, **changes}
+        )
+        root = tmp_path / "HorovodTrainer"
+        uris = {
+            "examples": str(digits_dir),
+            "graph": str(graph),
+            "model": str(root / "model" / str(execution)),
+            "model_run": str(root / "model_run" / str(execution)),
+        }
+        for name in ("model", "model_run"):
+            Path(uris[name]).mkdir(parents=True)
+        return uris, {"train_config": config.model_dump_json(), "code_digest": "0"}
+
+    return make
+
+
+def start(arguments) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", RUN_NODE, json.dumps(arguments)])
+
+
+def summary(uris: dict[str, str]) -> dict:
+    return json.loads(Path(uris["model_run"], "train_summary.json").read_text())
+
+
+def unfinished(uris: dict[str, str]) -> list[Path]:
+    return list(Path(uris["model_run"]).parents[1].glob("unfinished/*"))
+
+
+def trainers() -> set[int]:
+    """Process ids of trainings that run now."""
+    found = subprocess.run(["pgrep", "-f", "trainer_module --mode"], capture_output=True, text=True)
+    return set(map(int, found.stdout.split()))
+
+
+def test_killed_node_leaves_no_process_and_is_continued(node):
+    whole, properties = node(1)
+    assert start((whole, properties)).wait() == 0
+    assert not unfinished(whole)
+    saved = Path(whole["model"], "Format-Serving", "saved_model.pb")
+    assert saved.is_file()
+    assert list(Path(whole["model_run"], "checkpoints").glob("step-*.npz"))
+
+    before = trainers()
+    cut_off, properties = node(2)
+    process = start((cut_off, properties))
+    while not any(list(path.glob("checkpoints/step-*")) for path in unfinished(cut_off)):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 60
+    while trainers() - before:
+        assert time.monotonic() < deadline, "the training outlives the node"
+        time.sleep(0.1)
+
+    again, properties = node(3)
+    assert start((again, properties)).wait() == 0
+    assert summary(again)["resumed_from_step"] > 0
+    assert summary(again)["weights_sha256"] == summary(whole)["weights_sha256"]
+    assert not unfinished(again)
+
+
+def test_refused_settings_are_the_persons_to_mend(tmp_path, make_tiny):
+    config = make_tiny(tmp_path / "model").model_copy(update={"data_dir": str(tmp_path)})
+    with pytest.raises(InputError):
+        executor.train(config)
+
+
+def test_a_failed_training_is_told(digits_dir, tmp_path, make_tiny):
+    data = tmp_path / "data"
+    shutil.copytree(digits_dir, data)
+    shard = next(data.glob("train-*"))
+    damaged = bytearray(shard.read_bytes())
+    damaged[-10] ^= 1  # inside the last record
+    shard.write_bytes(damaged)
+    config = make_tiny(tmp_path / "model").model_copy(update={"data_dir": str(data)})
+    with pytest.raises(RuntimeError, match="exit status"):
+        executor.train(config)
+
+
+def test_records_and_graph_of_two_preprocessings_are_refused(digits_dir, graph, tmp_path):
+    executor.check_class_names(str(digits_dir), str(graph))
+    (tmp_path / features.CLASS_NAMES_FILE).write_text("ant\nbee\n")
+    with pytest.raises(ValueError, match="2 class names"):
+        executor.check_class_names(str(tmp_path), str(graph))
+
+
+def test_progress_is_told_once_and_only_of_whole_lines(tmp_path, caplog):
+    line = {
+        "step": 5,
+        "total_steps": 20,
+        "epoch": 1.0,
+        "stage": 0,
+        "img_size": 16,
+        "loss": 0.5,
+        "top_1_train": 0.75,
+        "images_per_sec": 10.0,
+        "eta_secs": None,
+    }
+    log = tmp_path / "train_log.jsonl"
+    log.write_text(json.dumps({**line, "step": 1}) + "\n")
+    follower = executor.LogFollower(log)
+    caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
+    follower.report_new()
+    assert caplog.records == []  # what an earlier try wrote is no news
+    with log.open("a") as file:
+        file.write(json.dumps(line) + "\n" + json.dumps({"step": 5, "eval_top_1": 0.5}) + "\n")
+        file.write('{"step": 6, "total_st')
+    follower.report_new()
+    follower.report_new()
+    [record] = caplog.records
+    assert record.fraction == 0.25
+    assert "top-1 0.750" in record.getMessage()

@@ -1,0 +1,115 @@
+"""Averages the metrics of steps between two lines of the log."""
+
+import collections
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_module.run_log import RunLog
+from trainer_module.schedule import Schedule
+from trainer_module.stages import Stage
+
+# Steps whose metrics may still be on their way, so that the host does not wait for the device.
+METRICS_DELAY_STEPS = 2
+# With dynamic loss scaling a few steps are skipped at the start; this many mean divergence.
+MAX_SKIPPED_IN_A_ROW = 30
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on."""
+
+
+class Meter:
+    """Throughput and metrics of one training.
+
+    Attributes:
+      images: training images so far, over all ranks.
+      secs: seconds spent in training steps.
+      skipped: steps that were skipped because a gradient was not finite.
+      stop_agreed: whether any rank was asked to stop; the same on all ranks.
+    """
+
+    def __init__(
+        self,
+        log: RunLog,
+        schedule: Schedule,
+        interval_secs: float,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """Writes to `log` about every `interval_secs`."""
+        self.images, self.secs, self.skipped = 0, 0.0, 0
+        self.stop_agreed = False
+        self._log, self._schedule = log, schedule
+        self._interval_secs, self._clock = interval_secs, clock
+        self._pending: collections.deque[tuple[Stage, int, tf.Tensor]] = collections.deque()
+        self._skipped_in_a_row = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts a new interval, after something that was no training."""
+        self._since = self._clock()
+        self._values: list[np.ndarray] = []
+
+    def add(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
+        """Takes the metrics of a step, float32 [4]; looks at those of an earlier one.
+
+        Raises:
+          TrainingError: too many steps in a row were skipped.
+        """
+        self._pending.append((stage, step, metrics))
+        while len(self._pending) > METRICS_DELAY_STEPS:
+            self._look(*self._pending.popleft())
+        if self._values and self._is_due():
+            self._write()
+
+    def flush(self) -> None:
+        """Looks at all that is pending and writes the interval.
+
+        Raises:
+          TrainingError: too many steps in a row were skipped.
+        """
+        while self._pending:
+            self._look(*self._pending.popleft())
+        if self._values:
+            self._write()
+
+    def _is_due(self) -> bool:
+        return self._clock() - self._since >= self._interval_secs
+
+    def _look(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
+        values = metrics.numpy()
+        self._stage, self._step = stage, step
+        self._values.append(values)
+        self.stop_agreed |= bool(values[2] > 0)
+        self.skipped += int(values[3])
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if values[3] else 0
+        if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                f"the gradients of {self._skipped_in_a_row} steps in a row were not finite (last: "
+                f"step {step}); the newest checkpoint is good: lower lr_init, or set clip_norm"
+            )
+
+    def _write(self) -> None:
+        secs = self._clock() - self._since
+        images = len(self._values) * self._schedule.global_batch
+        # Steps that were skipped have no finite loss to average.
+        counted = [values for values in self._values if not values[3]] or self._values
+        loss, top_1, _, _ = np.mean(counted, axis=0)
+        self.images += images
+        self.secs += secs
+        values: dict[str, Any] = {
+            "step": self._step,
+            "epoch": round(self._schedule.epoch_at(self._step), 4),
+            "stage": self._stage.index,
+            "img_size": self._stage.img_size,
+            "loss": float(loss),
+            "top_1_train": float(top_1),
+            "lr": self._schedule.learning_rate(self._step - 1),
+            "images_per_sec": round(images / secs, 2),
+            "skipped_steps": self.skipped,
+        }
+        self._log.progress(values)
+        self.restart()
