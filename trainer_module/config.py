@@ -43,6 +43,8 @@ class TrainConfig(Settings):
     """Dropout before the classifier."""
     survival_prob: Float = Field(0.8, gt=0, le=1)
     """Probability that the last block is kept in stochastic depth; linear from 1 in the first."""
+    batch_norm: Literal["bn", "syncbn"] = "bn"
+    """BatchNorm over a rank's own micro-batch, or (syncbn) over those of all ranks."""
     bn_momentum: Float = Field(0.99, ge=0, lt=1)
     """Momentum of BatchNorm's moving averages. 0.9 for runs of few hundred steps, whose averages
     would otherwise lag behind."""
@@ -110,6 +112,8 @@ class TrainConfig(Settings):
     """Mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
     use_xla: bool = False
     """Compile the step with XLA. Pays on a GPU; on a CPU it is slower."""
+    use_tf32: bool = True
+    """Multiply float32 matrices as TensorFloat-32 on GPUs that can."""
     hvd_fp16_compression: bool = False
     """Gradients cross the network as float16."""
     num_processes: int = Field(1, ge=1)
@@ -134,6 +138,11 @@ class TrainConfig(Settings):
             raise ValueError(
                 "grad_accum_steps must divide train_batch_size. "
                 f"Received: {self.grad_accum_steps} and {self.train_batch_size}"
+            )
+        if self.batch_norm == "syncbn" and self.use_xla and self.num_processes > 1:
+            raise ValueError(
+                "batch_norm 'syncbn' talks to the other ranks inside the step, which use_xla "
+                "compiles: set one of them off. Received: batch_norm='syncbn', use_xla=True"
             )
         if self.n_stages > self.max_epochs:
             raise ValueError(

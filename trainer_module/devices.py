@@ -12,6 +12,7 @@ from trainer_module.train_step import compute_dtype
 def set_up(config: TrainConfig, ranks: Ranks) -> None:
     """One GPU a rank, or its share of the CPU cores. Call before TensorFlow computes anything."""
     gpus = tf.config.list_physical_devices("GPU")
+    tf.config.experimental.enable_tensor_float_32_execution(config.use_tf32)
     if gpus:
         gpu = gpus[ranks.local_rank % len(gpus)]
         tf.config.set_visible_devices(gpu, "GPU")

@@ -24,10 +24,13 @@ class Ranks(Protocol):
     def mean(
         self, gradients: Sequence[tf.Tensor], rest: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """The mean over ranks of all tensors, in one allreduce; inside a `tf.function`.
+        """The mean over ranks of all tensors, inside a `tf.function`; one allreduce an update.
 
         Only `gradients` may be compressed on their way; `rest` crosses the network as float32.
         """
+
+    def mean_tensor(self, value: tf.Tensor) -> tf.Tensor:
+        """The mean over ranks of one float32 tensor; differentiable, inside a `tf.function`."""
 
     def broadcast(self, variables: Sequence[tf.Variable]) -> None:
         """Gives every rank the values of rank 0."""
@@ -53,6 +56,10 @@ class SingleProcess:
     def mean(self, gradients, rest):
         """See `Ranks`."""
         return list(gradients), rest
+
+    def mean_tensor(self, value):
+        """See `Ranks`."""
+        return value
 
     def broadcast(self, variables):
         """See `Ranks`."""
@@ -83,21 +90,25 @@ class HorovodRanks:
 
         hvd.init()
         self._hvd = hvd
-        self._compression = hvd.Compression.fp16 if fp16_compression else hvd.Compression.none
+        self._fp16 = fp16_compression
         self.rank, self.size = hvd.rank(), hvd.size()
         self.local_rank, self.local_size = hvd.local_rank(), hvd.local_size()
 
     def mean(self, gradients, rest):
         """See `Ranks`."""
-        packed = [self._compression.compress(gradient) for gradient in gradients]
-        tensors = [tensor for tensor, _ in packed] + [rest]
-        *reduced, rest = self._hvd.grouped_allreduce(tensors, op=self._hvd.Average)
-        contexts = [context for _, context in packed]
-        unpacked = [
-            self._compression.decompress(tensor, context)
-            for tensor, context in zip(reduced, contexts, strict=True)
-        ]
-        return unpacked, rest
+        average = self._hvd.Average
+        if not self._fp16:
+            *reduced, rest = self._hvd.grouped_allreduce([*gradients, rest], op=average)
+            return reduced, rest
+        # A group has one dtype, so what is not compressed goes by itself.
+        halves = [tf.cast(gradient, tf.float16) for gradient in gradients]
+        reduced = self._hvd.grouped_allreduce(halves, op=average)
+        rest = self._hvd.allreduce(rest, op=average)
+        return [tf.cast(gradient, tf.float32) for gradient in reduced], rest
+
+    def mean_tensor(self, value):
+        """See `Ranks`."""
+        return self._hvd.allreduce(value, op=self._hvd.Average)
 
     def broadcast(self, variables):
         """See `Ranks`."""

@@ -76,6 +76,7 @@ class Network:
         dropout_rate: float,
         survival_prob: float,
         seed: tf.Tensor,
+        mean_over_ranks: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The forward pass of training, with the batch's own BatchNorm statistics.
 
@@ -85,6 +86,8 @@ class Network:
           dropout_rate: before the classifier, 0 to 1.
           survival_prob: of the last block in stochastic depth (arXiv 1603.09382, section 3).
           seed: int32 [2], of dropout and stochastic depth.
+          mean_over_ranks: a differentiable mean; with it, BatchNorm's statistics are those of
+            the batches of all ranks (SyncBN).
 
         Returns:
           logits, float32 [B, classes], and the batch's statistics as a vector of `statistics`'
@@ -97,9 +100,11 @@ class Network:
 
         def conv_bn(x: tf.Tensor, conv: str, bn: str, stride: int, depthwise: bool) -> tf.Tensor:
             x = _convolve(x, weights[f"{conv}/kernel"], stride, depthwise)
-            x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-                x, weights[f"{bn}/gamma"], weights[f"{bn}/beta"], epsilon=BN_EPSILON
-            )
+            scale = weights[f"{bn}/gamma"], weights[f"{bn}/beta"]
+            if mean_over_ranks is None:
+                x, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, *scale, epsilon=BN_EPSILON)
+            else:
+                x, mean, variance = _synchronised_batch_norm(x, *scale, mean_over_ranks)
             statistics[f"{bn}/moving_mean"] = mean
             statistics[f"{bn}/moving_variance"] = variance
             return x
@@ -193,6 +198,21 @@ def _block(block: Block, weights: Weights, x: tf.Tensor, conv_bn: ConvBn) -> tf.
     stride = block.stride if last_is_spatial else 1
     x = conv_bn(x, f"{name}project_conv", f"{name}project_bn", stride, False)
     return tf.nn.silu(x) if last_is_spatial else x
+
+
+def _synchronised_batch_norm(
+    x: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    mean_over_ranks: Callable[[tf.Tensor], tf.Tensor],
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """BatchNorm over the batches of all ranks; every rank has a batch of the same size."""
+    values = tf.cast(x, tf.float32)
+    moments = tf.stack([tf.reduce_mean(values, [0, 1, 2]), tf.reduce_mean(values**2, [0, 1, 2])])
+    mean, mean_square = tf.unstack(mean_over_ranks(moments))
+    variance = tf.maximum(mean_square - mean**2, 0.0)
+    scale = gamma * tf.math.rsqrt(variance + BN_EPSILON)
+    return tf.cast(values * scale + (beta - mean * scale), x.dtype), mean, variance
 
 
 def _squeeze_excite(name: str, weights: Weights, x: tf.Tensor) -> tf.Tensor:

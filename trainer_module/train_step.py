@@ -120,6 +120,7 @@ def make_train_step(
     kernels, vectors = (parameter.value for parameter in state.parameters)
     dtype, micro_batches = compute_dtype(config), config.grad_accum_steps
     update = optimizers.make_update(config)
+    synchronise = ranks.mean_tensor if config.batch_norm == "syncbn" and ranks.size > 1 else None
 
     def micro_step(images, targets, seed):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -129,7 +130,7 @@ def make_train_step(
                 **network.vectors.split(vectors.read_value()),
             }
             logits, statistics = network.train_logits(
-                weights, images, config.dropout_rate, config.survival_prob, seed
+                weights, images, config.dropout_rate, config.survival_prob, seed, synchronise
             )
             smoothing = config.label_smoothing
             smooth = targets * (1.0 - smoothing) + smoothing / targets.shape[-1]

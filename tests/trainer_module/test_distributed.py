@@ -1,0 +1,71 @@
+"""What several ranks do together, in real Horovod jobs on this machine."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+# One step on 2 x 4 images; rank 0 prints the weights' change, the statistics and the bytes sent.
+STEP = """
+import json, sys
+import numpy as np, tensorflow as tf
+from trainer_module import architectures, distributed
+from trainer_module.config import TrainConfig
+from trainer_module.model import Network, initial_weights
+from trainer_module.train_step import TrainState, make_train_step
+
+settings = json.loads(sys.argv[1])
+ranks = distributed.join(settings.get("hvd_fp16_compression", False))
+images = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 3)).astype(np.uint8)
+targets = tf.one_hot(np.arange(8) % 5, 5)
+size = 8 // ranks.size
+mine = slice(ranks.rank * size, (ranks.rank + 1) * size)
+config = TrainConfig(
+    optimizer="sgd", momentum=0.0, weight_decay=0.0, dropout_rate=0.0, survival_prob=1.0,
+    label_smoothing=0.0, moving_average_decay=0.0, bn_momentum=0.5, train_batch_size=size,
+    width_coefficient=0.1, depth_coefficient=0.1, **settings)
+network = Network(architectures.build("efficientnetv2-s", 5, 0.1, 0.1))
+state = TrainState(network, config, initial_weights(network, seed=0))
+before = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
+step = make_train_step(network, config, state, ranks)
+metrics = step(tf.constant(images[mine]), targets[mine], tf.constant(0.1), tf.constant(0.0))
+after = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
+if ranks.rank == 0:
+    result = {"moved": (after - before).tolist(), "metrics": metrics.numpy().tolist(),
+              "statistics": state.statistics.numpy().tolist()}
+    open(sys.argv[2], "w").write(json.dumps(result))
+"""
+
+
+@pytest.fixture
+def step(tmp_path):
+    def run(processes: int, **settings):
+        script, result = tmp_path / "step.py", tmp_path / f"{processes}-{len(settings)}.json"
+        script.write_text(STEP)
+        command = [sys.executable, str(script), json.dumps(settings), str(result)]
+        if processes > 1:
+            launcher = [sys.executable, "-m", "horovod.runner.launch", "--gloo"]
+            command = [*launcher, "-np", str(processes), *command]
+        subprocess.run(command, check=True, capture_output=True, timeout=240)
+        return {name: np.asarray(values) for name, values in json.loads(result.read_text()).items()}
+
+    return run
+
+
+def test_two_ranks_with_syncbn_take_the_step_of_one_with_the_whole_batch(step):
+    alone, together = step(1), step(2, batch_norm="syncbn")
+    np.testing.assert_allclose(together["moved"], alone["moved"], atol=2e-4)
+    np.testing.assert_allclose(together["metrics"], alone["metrics"], rtol=1e-3)
+    assert np.abs(alone["moved"]).max() > 0.01
+    apart = step(2)
+    assert np.abs(apart["moved"] - alone["moved"]).max() > 10 * 2e-4
+
+
+def test_compressed_gradients_are_nearly_the_same(step):
+    plain, compressed = step(2), step(2, hvd_fp16_compression=True, grad_accum_steps=1)
+    np.testing.assert_allclose(compressed["moved"], plain["moved"], rtol=0.01, atol=1e-4)
+    assert not np.array_equal(compressed["moved"], plain["moved"])
+    # Only gradients are compressed.
+    np.testing.assert_array_equal(compressed["statistics"], plain["statistics"])
