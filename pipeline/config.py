@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 import yaml
@@ -160,8 +161,22 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
 
 
 def dump(config: PipelineConfig) -> str:
-    """The resolved config as YAML, every default written out; `load` reads it back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    """The resolved config as YAML, every default written out, for people to keep.
+
+    `load` reads it back; only a password in `pipeline.metadata_uri` is masked.
+    """
+    values = config.model_dump(mode="json")
+    values["pipeline"]["metadata_uri"] = masked(config.pipeline.metadata_uri)
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def masked(uri: str) -> str:
+    """A URI whose password, if it has one, is `***`."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
 
 
 def _parse_yaml(text: str, source: str) -> Any:

@@ -76,9 +76,12 @@ def _create(config: PipelineConfig, data: DataFolder, output_dir: Path):
     from pipeline.pipeline import create_pipeline
 
     # The DAG does not depend on the folder in which the command was started.
+    data_path = str(Path(config.data.path).absolute())
+    weights = config.trainer.init_weights and str(Path(config.trainer.init_weights).absolute())
     located = config.model_copy(
         update={
-            "data": config.data.model_copy(update={"path": str(Path(config.data.path).absolute())})
+            "data": config.data.model_copy(update={"path": data_path}),
+            "trainer": config.trainer.model_copy(update={"init_weights": weights}),
         }
     )
     return create_pipeline(
@@ -134,7 +137,8 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
     if summary["pushed_to"]:
         console.print(f"pushed to  {summary['pushed_to']}")
     console.print(f"report     {summary['report']}")
-    console.print(f"metadata   {config.pipeline.metadata_uri or output_dir / METADATA_FILE}")
+    metadata_uri = config_lib.masked(config.pipeline.metadata_uri)
+    console.print(f"metadata   {metadata_uri or output_dir / METADATA_FILE}")
     console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
 
 

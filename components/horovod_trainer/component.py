@@ -6,7 +6,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.code_digest import code_digest
-from components.horovod_trainer import executor
+from components.horovod_trainer import driver, executor
 from trainer_module.config import TrainConfig
 
 
@@ -16,6 +16,7 @@ class HorovodTrainerSpec(types.ComponentSpec):
     PARAMETERS = {
         "train_config": ExecutionParameter(type=str),
         "code_digest": ExecutionParameter(type=str),
+        driver.DIGEST_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -46,6 +47,7 @@ class HorovodTrainer(base_component.BaseComponent):
 
     SPEC_CLASS = HorovodTrainerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
 
     def __init__(
         self,

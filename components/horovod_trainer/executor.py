@@ -15,6 +15,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import progress
+from components.horovod_trainer import driver
 from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module import launch, records
@@ -136,5 +137,6 @@ def _describe(line: dict[str, Any]) -> str:
 
 
 def _training_key(examples: str, exec_properties: dict[str, Any]) -> str:
-    parts = [examples, exec_properties["train_config"], exec_properties["code_digest"]]
+    names = ("train_config", "code_digest", driver.DIGEST_KEY)
+    parts = [examples, *(exec_properties.get(name) or "" for name in names)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

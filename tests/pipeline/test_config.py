@@ -68,3 +68,16 @@ def test_shipped_configs_are_valid():
     assert shipped
     for path in shipped:
         config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:s%40cret@host:5432/meta", "postgresql://me:***@host:5432/meta"),
+        ("mysql://me@host/meta", "mysql://me@host/meta"),
+        ("sqlite:///a/b.sqlite", "sqlite:///a/b.sqlite"),
+        ("", ""),
+    ],
+)
+def test_passwords_are_not_shown(uri, shown):
+    assert config.masked(uri) == shown
