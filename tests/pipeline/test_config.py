@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import config
 from preprocessing.errors import InputError
+from trainer_module.config import TrainConfig
 
 MINIMAL = "data: {path: pictures}\nevaluation: {min_top_1: 0.9}\n"
 
@@ -81,3 +82,14 @@ def test_shipped_configs_are_valid():
 )
 def test_passwords_are_not_shown(uri, shown):
     assert config.masked(uri) == shown
+
+
+def test_the_published_recipe_is_the_default_of_the_trainer():
+    shipped = config.load(
+        Path(__file__).parents[2] / "configs" / "imagenet_8gpu.yaml"
+    ).trainer.model_dump()
+    ours = TrainConfig().model_dump()
+    # What stands in the recipe because of its hardware, its schedule and its files.
+    own = {"num_processes", "use_amp", "use_xla", "train_batch_size", "eval_batch_size"}
+    own |= {"n_stages", "raug_magnitude", "save_checkpoint_freq", "eval_freq"}
+    assert {name for name in shipped if shipped[name] != ours[name]} == own
