@@ -1,14 +1,17 @@
 """`python -m trainer_module --data_dir DIR --model_dir DIR [flags]`."""
 
+import contextlib
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 
 from preprocessing.errors import InputError
-from trainer_module import distributed_env, flags, launch
+from trainer_module import distributed_env, flags, launch, supervise
 from trainer_module.config import TrainConfig
-from trainer_module.launch import BAD_INPUT, DONE, FAILED
+from trainer_module.heartbeat import Heartbeat
+from trainer_module.launch import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,25 +26,68 @@ def main(arguments: Sequence[str]) -> int:
 def run(config: TrainConfig) -> int:
     """Runs a training, with all its ranks; returns the exit status.
 
+    This process becomes the supervisor of the ranks, unless it is one itself.
+
     Raises:
-      InputError: the settings or the data cannot be used.
+      InputError: the settings cannot be used.
     """
     for name in ("data_dir", "model_dir"):
         if not getattr(config, name):
             raise InputError(f"--{name} is required")
-    if config.num_processes > 1 and not distributed_env.in_horovod_job():
-        status = launch.run_ranks(config)
-        return DONE if status == 0 else FAILED
     _quieten()
-    # Only now, so that a wrong flag is told at once.
+    if launch.is_supervised():
+        launch.end_with_supervisor()
+        return run_rank(config)
+    if distributed_env.in_horovod_job():
+        # Ranks that another launcher started: nobody here watches them.
+        first = distributed_env.rank() == 0
+        with supervise.lock(config.model_dir) if first else contextlib.nullcontext():
+            return run_rank(config)
+    return supervise.run(config)
+
+
+def run_rank(config: TrainConfig) -> int:
+    """Runs this process's part of a training; returns the exit status.
+
+    How it ended also stands in the last sign of its heartbeat, as `horovodrun` hides it.
+    """
+    heartbeat = Heartbeat(config.model_dir, distributed_env.rank())
+    heartbeat.start()
+    status, error = CRASHED, "interrupted"
+    try:
+        status, error = _train(config)
+    except Exception as crash:
+        traceback.print_exc()
+        error = f"{type(crash).__name__}: {(str(crash).splitlines() or [''])[0]}"
+    finally:
+        heartbeat.stop(status, error)
+    if error and status != CRASHED:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    if status == INTERRUPTED:
+        # To a supervised rank's horovodrun it is no failure: that would make it end the others,
+        # which may still write the checkpoint.
+        return DONE if launch.is_supervised() else FAILED
+    return status
+
+
+def _train(config: TrainConfig) -> tuple[int, str]:
+    """Trains; returns the exit status and what a person should know of the end."""
+    # Only now, so that a wrong flag is told at once, and the supervisor stays small.
+    import tensorflow as tf
+
     from trainer_module import loop
 
     try:
         loop.run(config)
-    except (loop.TrainingError, loop.TrainingInterrupted) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    return DONE
+    except InputError as error:
+        return BAD_INPUT, str(error)
+    except loop.TrainingError as error:
+        return FAILED, str(error)
+    except tf.errors.DataLossError as error:  # the same every time
+        return FAILED, f"a record of data_dir is damaged: {error.message.splitlines()[0]}"
+    except loop.TrainingInterrupted as error:
+        return INTERRUPTED, str(error)
+    return DONE, ""
 
 
 def _quieten() -> None:

@@ -132,6 +132,18 @@ class TrainConfig(Settings):
     seed: int = Field(0, ge=0)
     """Seed of everything random."""
 
+    stall_timeout_secs: Float = Field(600.0, gt=0)
+    """Seconds without a step, or without a sign of life of a rank, after which the job is ended
+    and started again. Start-up, a stage's first step, evaluation and export may take longer."""
+    max_restarts: int = Field(2, ge=0)
+    """How often ranks that died or hang are started again from the last checkpoint."""
+    preflight: Literal["auto", "always", "never"] = "auto"
+    """Whether a step of the largest stage is tried before the training, and micro-batches are made
+    smaller until it fits in memory; `auto` tries on a GPU and where there is a memory limit."""
+    memory_limit_mb: int = Field(0, ge=0)
+    """Megabytes (2^20 bytes) that a process may take, of its GPU where it has one, else of data
+    in main memory; 0 is no limit."""
+
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "TrainConfig":
         if self.train_batch_size % self.grad_accum_steps:

@@ -1,6 +1,7 @@
 """Sets TensorFlow up for this process's share of the machine."""
 
 import os
+import resource
 
 import tensorflow as tf
 
@@ -16,12 +17,19 @@ def set_up(config: TrainConfig, ranks: Ranks) -> None:
     if gpus:
         gpu = gpus[ranks.local_rank % len(gpus)]
         tf.config.set_visible_devices(gpu, "GPU")
-        tf.config.experimental.set_memory_growth(gpu, True)
+        if config.memory_limit_mb:
+            limit = tf.config.LogicalDeviceConfiguration(memory_limit=config.memory_limit_mb)
+            tf.config.set_logical_device_configuration(gpu, [limit])
+        else:
+            tf.config.experimental.set_memory_growth(gpu, True)
     else:
         threads = max(1, available_cores() // ranks.local_size)
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         # On a CPU this costs nothing measurable, and equal seeds then give equal weights.
         tf.config.experimental.enable_op_determinism()
+        if config.memory_limit_mb:
+            limit = config.memory_limit_mb * 2**20
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     tf.random.set_seed(config.seed)
 
 

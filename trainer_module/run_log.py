@@ -8,8 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-LOG_FILE = "train_log.jsonl"
-SUMMARY_FILE = "train_summary.json"
+from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
 
 class RunLog:

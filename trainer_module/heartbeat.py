@@ -1,0 +1,142 @@
+"""Signs of life of the ranks, one small file each, for whoever watches a training.
+
+Nothing here imports TensorFlow: the supervisor reads what the ranks write.
+"""
+
+import dataclasses
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+FOLDER = "ranks"
+INTERVAL_SECS = 1.0
+
+# Phases. Only in TRAINING a step has to follow the other: the rest takes as long as it takes.
+STARTING = "starting"
+COMPILING = "compiling"  # the first step of a stage, which traces and compiles
+TRAINING = "training"
+EVALUATING = "evaluating"
+FINISHING = "finishing"
+
+# Two readings of one process's start may differ by what the clock was set in between.
+_SAME_START_SECS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Beat:
+    """What a rank says of itself.
+
+    Attributes:
+      rank: its number.
+      host: the machine it runs on.
+      pid: its process there.
+      started: Unix time of the process's start; with `pid` it names one process for good.
+      phase: one of the phases above.
+      step: the newest step that it began; 0 before the first.
+      time: Unix time of this sign.
+      status: the exit status, once the rank knows how it ends.
+      error: one line, where the rank ended by an error.
+    """
+
+    rank: int
+    host: str
+    pid: int
+    started: float
+    phase: str
+    step: int
+    time: float
+    status: int | None = None
+    error: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the rank runs on this machine."""
+        return self.host == socket.gethostname()
+
+    def process(self) -> psutil.Process | None:
+        """The rank's process; None where it is gone or runs on another machine."""
+        if not self.is_local:
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            same = abs(process.create_time() - self.started) < _SAME_START_SECS
+        except psutil.NoSuchProcess:
+            return None
+        return process if same else None
+
+
+class Heartbeat:
+    """Writes this rank's file once a second, from a thread.
+
+    Attributes:
+      phase: what the rank does now; set it where that changes.
+      step: the newest step that was begun; set it before each.
+    """
+
+    def __init__(self, model_dir: str, rank: int, interval_secs: float = INTERVAL_SECS):
+        """Writes nothing before `start`."""
+        self.phase, self.step = STARTING, 0
+        self._path = Path(model_dir) / FOLDER / f"rank-{rank}.json"
+        self._rank, self._interval_secs = rank, interval_secs
+        self._started = psutil.Process().create_time()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Writes the first sign, and the others from now on."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._write()
+        self._thread.start()
+
+    def stop(self, status: int, error: str = "") -> None:
+        """Writes the last sign.
+
+        Args:
+          status: the exit status that the rank ends with.
+          error: what ended it, where that was an error.
+        """
+        self._ended.set()
+        self._thread.join()
+        self._write(status, " ".join(error.split()))
+
+    def _run(self) -> None:
+        told = False
+        while not self._ended.wait(self._interval_secs):
+            try:
+                self._write()
+            except OSError as error:  # a full disk is no reason to end a training here
+                if not told:
+                    print(f"cannot write {self._path}: {error}", file=sys.stderr, flush=True)
+                told = True
+
+    def _write(self, status: int | None = None, error: str = "") -> None:
+        beat = Beat(
+            rank=self._rank,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            phase=self.phase,
+            step=self.step,
+            time=time.time(),
+            status=status,
+            error=error,
+        )
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps(dataclasses.asdict(beat)) + "\n")
+        partial.replace(self._path)  # a reader sees the old sign or the new one
+
+
+def read_all(model_dir: str) -> list[Beat]:
+    """The newest sign of each rank that has given one, in order of rank."""
+    beats = []
+    for path in (Path(model_dir) / FOLDER).glob("rank-*.json"):
+        beats.append(Beat(**json.loads(path.read_text())))
+    return sorted(beats, key=lambda beat: beat.rank)

@@ -1,0 +1,70 @@
+"""Takes one training step on made-up images of the largest stage, to see whether it fits.
+
+Started by `memory_fit.py`, as a process of its own: `python -m trainer_module.memory_probe
+FLAGS`. Exit status: 0 it fits, 4 it does not (or the process was killed for it), 2 the data
+cannot be used.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from preprocessing.errors import InputError
+from trainer_module import architectures, devices, distributed, flags, launch, memory_fit, records
+from trainer_module.config import TrainConfig
+from trainer_module.model import Network, initial_weights
+from trainer_module.train_step import TrainState, make_train_step
+
+# What a training needs beside a step: batches on their way, Horovod's and NCCL's buffers, logs.
+HEADROOM_BYTES = 128 * 2**20
+_FLOAT_BYTES = 4
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Tries the step; returns the exit status."""
+    try:
+        config = flags.parse(arguments)
+        class_names = records.class_names(config.data_dir, config.num_classes)
+        ranks = distributed.SingleProcess()
+        devices.set_up(config, ranks)
+        take_step(config, len(class_names), ranks)
+    except InputError as error:
+        print(f"error: {error}")
+        return launch.BAD_INPUT
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        print(f"out of memory: {error}")
+        return memory_fit.TOO_LARGE
+    return launch.DONE
+
+
+def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -> None:
+    """Takes a step on grey images.
+
+    Raises:
+      tf.errors.ResourceExhaustedError: memory is not enough.
+    """
+    network = Network(
+        architectures.build(
+            config.arch, num_classes, config.width_coefficient, config.depth_coefficient
+        )
+    )
+    state = TrainState(network, config, initial_weights(network, config.seed))
+    # All gradients lie in Horovod's fusion buffer once more, and once more when they come out.
+    gradients = network.kernels.size + network.vectors.size
+    headroom = HEADROOM_BYTES // _FLOAT_BYTES + 2 * gradients * (config.num_processes > 1)
+    held = tf.zeros([headroom])
+    side = memory_fit.largest_size_px(config)
+    images = np.full((config.train_batch_size, side, side, features.CHANNELS), 128, np.uint8)
+    targets = np.eye(num_classes, dtype=np.float32)[np.zeros(config.train_batch_size, int)]
+    step = make_train_step(network, config, state, ranks)
+    # The values are waited for: a GPU computes beside Python.
+    step(tf.constant(images), tf.constant(targets), tf.constant(0.0), tf.constant(0.0)).numpy()
+    del held
+
+
+if __name__ == "__main__":
+    launch.end_with_supervisor()
+    sys.exit(main(sys.argv[1:]))
