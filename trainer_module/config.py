@@ -18,8 +18,13 @@ ARCHITECTURES = ("efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-m", "e
 class TrainConfig(Settings):
     """Settings of one training."""
 
-    mode: Literal["train", "eval", "train_and_eval"] = "train_and_eval"
-    """What to do: train, evaluate the newest checkpoint in `model_dir`, or both."""
+    mode: Literal[
+        "train", "eval", "train_and_eval", "predict", "training_benchmark", "inference_benchmark"
+    ] = "train_and_eval"
+    """What to do: train, evaluate the newest checkpoint in `model_dir`, or both; predict the
+    evaluation split with it (`predictions.jsonl`); or measure the speed (`benchmark.json`)."""
+    benchmark_steps: int = Field(20, ge=1)
+    """Steps that the benchmark modes measure, of each stage."""
     data_dir: str = ""
     """Folder with the records: `train-*` and `eval-*` (or `validation-*`), and `labels.txt`."""
     model_dir: str = ""

@@ -1,5 +1,6 @@
 """Top-1, top-5 and loss of an evaluation split, shared out over the ranks."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -45,18 +46,38 @@ class Evaluation:
           weights: kernels, vectors and statistics.
 
         Returns:
-          `top_1` and `top_5`, 0 to 1, `loss` and `examples`, over all ranks.
+          `top_1` and `top_5`, 0 to 1, `loss` and `examples`, over all ranks; and the
+          milliseconds of a batch on this rank, `latency_ms_avg`, `_p50`, `_p90`, `_p95`, `_p99`.
         """
         sums = np.zeros(4, np.float64)  # right in 1, right in 5, loss, examples
+        secs = []
         for images, labels in dataset:
+            start = time.perf_counter()
             sums += self._sums(images, labels, *weights).numpy()
+            secs.append(time.perf_counter() - start)
         top_1, top_5, loss, examples = self._ranks.sum(sums)
+        # The first batch traces, so it counts only where there is no other.
+        latency = latency_ms(np.asarray(secs[1:] or secs))
         return {
             "top_1": float(top_1 / examples),
             "top_5": float(top_5 / examples),
             "loss": float(loss / examples),
             "examples": int(examples),
+            **{f"latency_ms_{name}": value for name, value in latency.items()},
         }
+
+    def time_batches(
+        self, dataset: tf.data.Dataset, weights: Sequence[tf.Tensor], warm_up: int
+    ) -> tuple[np.ndarray, int]:
+        """The seconds of each batch after the first `warm_up`, and the images in them."""
+        secs, count = [], 0
+        for number, (images, labels) in enumerate(dataset):
+            start = time.perf_counter()
+            self._sums(images, labels, *weights).numpy()
+            if number >= warm_up:
+                secs.append(time.perf_counter() - start)
+                count += int(tf.size(labels))
+        return np.asarray(secs), count
 
     def _batch_sums(self, images, labels, *weights) -> tf.Tensor:
         logits = self._logits(images, *weights)
@@ -72,6 +93,15 @@ class Evaluation:
                 tf.cast(tf.size(labels), tf.float32),
             ]
         )
+
+
+def latency_ms(secs: np.ndarray) -> dict[str, float]:
+    """Average and percentiles of durations, in milliseconds; empty for none."""
+    if not len(secs):
+        return {}
+    percentiles = {f"p{p}": np.percentile(secs, p) for p in (50, 90, 95, 99)}
+    values = {"avg": secs.mean(), **percentiles}
+    return {name: round(float(value) * 1000.0, 3) for name, value in values.items()}
 
 
 def make_logits(network: Network, dtype: tf.DType) -> Callable[..., tf.Tensor]:

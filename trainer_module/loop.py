@@ -10,7 +10,16 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import architectures, devices, distributed, finish, records, weights_io
+from trainer_module import (
+    architectures,
+    benchmark,
+    devices,
+    distributed,
+    finish,
+    predictions,
+    records,
+    weights_io,
+)
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
 from trainer_module.evaluate import Evaluation
@@ -31,7 +40,7 @@ def run(config: TrainConfig) -> finish.Summary:
     """Trains, evaluates and exports, as `config.mode` says.
 
     Returns:
-      what `train_summary.json` holds.
+      what `train_summary.json` holds; nothing in the modes that write none.
 
     Raises:
       InputError: the data or a checkpoint does not fit the settings.
@@ -79,6 +88,12 @@ class Training:
     def run(self) -> finish.Summary:
         """See the function `run`."""
         self.log.say(self._describe())
+        if self.config.mode == "predict":
+            predictions.predict(self)
+            return {}
+        if self.config.mode in ("training_benchmark", "inference_benchmark"):
+            benchmark.write(self, getattr(benchmark, self.config.mode)(self))
+            return {}
         results: dict[str, dict[str, float]] = {}
         if self.config.mode != "eval":
             results = self._train()

@@ -25,7 +25,10 @@ FIT_FILE = "memory_fit.json"
 # Exit status of the probe when memory was not enough.
 TOO_LARGE = 4
 # How a process ends that the kernel, or a failed allocation in C++, ended.
-_ENDED_BY_MEMORY = (-signal.SIGKILL, -signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
+_ENDED_BY_MEMORY = tuple(
+    -number
+    for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
+)
 _POLL_SECS = 0.2
 
 

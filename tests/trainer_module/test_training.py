@@ -200,6 +200,38 @@ def test_stops_early_and_exports_the_best_weights(make_tiny, tmp_path):
     assert (again["steps"], again["top_1"]) == (summary["steps"], summary["top_1"])
 
 
+def run_mode(config: TrainConfig) -> Path:
+    process = start(config)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 0, output[-3000:]
+    return Path(config.model_dir)
+
+
+def test_predicts_the_evaluation_split(undisturbed, make_tiny):
+    config = make_tiny(undisturbed["model_dir"]).model_copy(update={"mode": "predict"})
+    lines = (run_mode(config) / "predictions.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 50
+    assert all(len(row["sha256"]) == 64 for row in rows)
+    right = np.mean([row["label"] == row["predicted"] for row in rows])
+    log = (undisturbed["model_dir"] / "train_log.jsonl").read_text().splitlines()
+    raw = [line for line in map(json.loads, log) if line.get("weights") == "raw"]
+    assert right == pytest.approx(raw[-1]["eval_top_1"])
+
+
+@pytest.mark.parametrize("mode", ["training_benchmark", "inference_benchmark"])
+def test_measures_speed_and_leaves_no_checkpoint(make_tiny, tmp_path, mode):
+    changes = {"mode": mode, "benchmark_steps": 4}
+    config = make_tiny(tmp_path / "model").model_copy(update=changes)
+    result = json.loads((run_mode(config) / "benchmark.json").read_text())
+    measured = result["stages"] if mode == "training_benchmark" else [result]
+    assert [stage["img_size"] for stage in measured] == (
+        [16, 24] if mode == "training_benchmark" else [24]
+    )
+    assert all(stage["images_per_sec"] > 0 for stage in measured)
+    assert not checkpoints(config)
+
+
 def test_starts_from_the_weights_of_an_earlier_training(undisturbed, make_tiny, tmp_path):
     changes = {"init_weights": str(undisturbed["model_dir"] / "model.weights.h5"), "mode": "eval"}
     config = make_tiny(tmp_path / "model").model_copy(update=changes)
