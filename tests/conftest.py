@@ -8,7 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from digits_records import digits_dir, make_tiny
 from PIL import Image
+
+# Fixtures of another file that all tests may use.
+__all__ = ["digits_dir", "make_tiny"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -1,4 +1,7 @@
-"""Real records, and a training that is small enough for a test."""
+"""Fixtures: real records, and a training that is small enough for a test.
+
+TensorFlow is imported where it is used, as tests that need none of this load the file as well.
+"""
 
 import hashlib
 import io
@@ -7,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from preprocessing import features
 from trainer_module.config import TrainConfig
@@ -19,11 +20,13 @@ TRAIN_EXAMPLES, EVAL_EXAMPLES = 150, 50
 
 def example(image: np.ndarray, label: int, image_format: str = "PNG") -> bytes:
     """A serialized record of a grey or RGB image."""
+    import tensorflow as tf
+
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, image_format)
     encoded = buffer.getvalue()
 
-    def of_bytes(value: bytes) -> tf.train.Feature:
+    def of_bytes(value: bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     feature = {
@@ -37,6 +40,8 @@ def example(image: np.ndarray, label: int, image_format: str = "PNG") -> bytes:
 
 def write_records(path: Path, records: list[bytes]) -> None:
     """Writes a TFRecord file."""
+    import tensorflow as tf
+
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(record)
@@ -45,6 +50,8 @@ def write_records(path: Path, records: list[bytes]) -> None:
 @pytest.fixture(scope="session")
 def digits_dir(tmp_path_factory) -> Path:
     """Handwritten digits: three training shards and one evaluation shard, with class names."""
+    from sklearn.datasets import load_digits
+
     folder = tmp_path_factory.mktemp("digits")
     digits = load_digits()
     images = (digits.images * 255 / 16).round().astype(np.uint8)
