@@ -62,8 +62,9 @@ class Meter:
         self._pending.append((stage, step, metrics))
         while len(self._pending) > METRICS_DELAY_STEPS:
             self._look(*self._pending.popleft())
-        if self._values and self._is_due():
-            self._write()
+        if self._clock() - self._since >= self._interval_secs:
+            # All of them, so that the images and the seconds of a line are of the same steps.
+            self.flush()
 
     def flush(self) -> None:
         """Looks at all that is pending and writes the interval.
@@ -75,9 +76,6 @@ class Meter:
             self._look(*self._pending.popleft())
         if self._values:
             self._write()
-
-    def _is_due(self) -> bool:
-        return self._clock() - self._since >= self._interval_secs
 
     def _look(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
         values = metrics.numpy()

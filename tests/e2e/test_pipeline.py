@@ -63,7 +63,8 @@ def config(tmp_path_factory, corpus) -> Path:
             "eval_img_size": 32,
             "max_epochs": 2,
             "lr_warmup_epochs": 1,
-            "train_batch_size": 16,
+            "train_batch_size": 8,
+            "num_processes": 2,
             "optimizer": "adamw",
             "moving_average_decay": 0.0,
         },
@@ -113,6 +114,8 @@ def test_first_run_runs_every_node_once_and_pushes(output_dir):
     assert yaml.safe_load((report.parent / "config.yaml").read_text())["trainer"]["seed"] == 0
     logs = output_dir / "logs" / summary["run_id"]
     assert {log.stem for log in logs.glob("*.log")} >= NODES
+    # The ranks compare their weights at the end; a difference would have failed the node.
+    assert "2 processes (Horovod with " in (logs / "HorovodTrainer.log").read_text()
 
 
 def test_pushed_model_predicts(output_dir, corpus, capfd):

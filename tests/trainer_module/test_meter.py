@@ -1,0 +1,91 @@
+"""Throughput and metrics between two lines of the log."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer_module.config import TrainConfig
+from trainer_module.meter import MAX_SKIPPED_IN_A_ROW, Meter, TrainingError
+from trainer_module.run_log import RunLog
+from trainer_module.schedule import Schedule
+from trainer_module.stages import stage_schedule
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.secs = 0.0
+
+    def __call__(self) -> float:
+        return self.secs
+
+
+@pytest.fixture
+def metered(tmp_path):
+    clock = Clock()
+    config = TrainConfig(train_batch_size=10)
+    schedule = Schedule(config, examples=100, ranks=1)
+    log = RunLog(str(tmp_path), True, schedule.total_steps, clock)
+    meter = Meter(log, schedule, interval_secs=5.0, clock=clock)
+    [stage] = stage_schedule(config)
+
+    def step(
+        number: int, loss: float = 1.0, top_1: float = 0.5, stop: float = 0, skipped: float = 0
+    ):
+        clock.secs += 1.0
+        meter.add(stage, number, tf.constant([loss, top_1, stop, skipped]))
+
+    def lines():
+        path = tmp_path / "train_log.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    return meter, step, lines
+
+
+def test_throughput_is_of_the_steps_and_seconds_of_the_line(metered):
+    meter, step, lines = metered
+    for number in range(1, 13):
+        step(number)
+        if number in (5, 7):  # as before an evaluation or a checkpoint
+            meter.flush()
+    meter.flush()
+    assert [line["step"] for line in lines()] == [5, 7, 12]
+    assert [line["images_per_sec"] for line in lines()] == [10.0, 10.0, 10.0]
+    assert (meter.images, meter.secs) == (120, 12.0)
+
+
+def test_skipped_steps_are_counted_and_not_averaged(metered):
+    meter, step, lines = metered
+    step(1, loss=2.0)
+    step(2, loss=float("nan"), skipped=1)
+    step(3, loss=4.0)
+    meter.flush()
+    [line] = lines()
+    assert (line["loss"], line["skipped_steps"]) == (3.0, 1)
+
+
+def test_many_skipped_steps_in_a_row_end_the_training(metered):
+    meter, step, _ = metered
+    step(1)
+
+    def diverge():
+        for number in range(2, 2 + 2 * MAX_SKIPPED_IN_A_ROW):
+            step(number, loss=float("inf"), skipped=1)
+
+    with pytest.raises(TrainingError, match="lower lr_init"):
+        diverge()
+    assert meter.skipped == MAX_SKIPPED_IN_A_ROW
+
+
+def test_a_stop_is_agreed_when_any_rank_was_asked(metered):
+    meter, step, _ = metered
+    step(1)
+    meter.flush()
+    assert not meter.stop_agreed
+    step(2, stop=0.5)
+    meter.flush()
+    assert meter.stop_agreed
+    assert np.isclose(meter.images, 20)
