@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow: the supervisor reads what the ranks write.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -138,5 +139,6 @@ def read_all(model_dir: str) -> list[Beat]:
     """The newest sign of each rank that has given one, in order of rank."""
     beats = []
     for path in (Path(model_dir) / FOLDER).glob("rank-*.json"):
-        beats.append(Beat(**json.loads(path.read_text())))
+        with contextlib.suppress(FileNotFoundError):  # cleared for a new start meanwhile
+            beats.append(Beat(**json.loads(path.read_text())))
     return sorted(beats, key=lambda beat: beat.rank)

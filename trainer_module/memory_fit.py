@@ -30,6 +30,7 @@ _ENDED_BY_MEMORY = tuple(
     for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 )
 _POLL_SECS = 0.2
+_TRAINING_MODES = ("train", "train_and_eval", "training_benchmark")
 
 
 class Interrupted(Exception):
@@ -55,7 +56,7 @@ def fit(config: TrainConfig, stop: launch.StopRequest) -> TrainConfig:
             return config.model_copy(update={"grad_accum_steps": found["grad_accum_steps"]})
         return config  # the person has chosen anew
     begun = any(Path(config.model_dir).glob("checkpoints/step-*"))
-    if config.mode == "eval" or begun or not _is_wanted(config):
+    if config.mode not in _TRAINING_MODES or begun or not _is_wanted(config):
         return config
     for steps in _candidates(config):
         tried = config.model_copy(update={"grad_accum_steps": steps})
