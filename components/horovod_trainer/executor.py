@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import tensorflow_transform as tft
 from tfx import types
@@ -26,6 +27,7 @@ from trainer_module.run_log import LOG_FILE, SUMMARY_FILE
 # Trainings that are not complete, one folder each, beside the node's outputs.
 UNFINISHED_FOLDER = "unfinished"
 POLL_SECS = 1.0
+_ERROR_PREFIX = "error: "
 
 
 class Executor(base_executor.BaseExecutor):
@@ -62,12 +64,20 @@ def train(config: TrainConfig) -> None:
 
     Raises:
       InputError: the training refused its settings or data.
-      RuntimeError: the training failed; its output tells why.
+      RuntimeError: the training failed.
     """
     environment = {**os.environ, launch.PARENT_VARIABLE: str(os.getpid())}
     progress.report("starting the training")
     log = LogFollower(Path(config.model_dir) / LOG_FILE)
-    process = subprocess.Popen(launch.command(config), env=environment)
+    process = subprocess.Popen(
+        launch.command(config),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    output = _Output(process.stdout)
     try:
         while process.poll() is None:
             try:
@@ -76,10 +86,28 @@ def train(config: TrainConfig) -> None:
                 log.report_new()
     finally:
         launch.terminate(process.pid)  # nothing to do when it has ended by itself
+        output.join()
     if process.returncode == launch.BAD_INPUT:
-        raise InputError("the training refused its settings or data; see the line above this one")
-    if process.returncode != 0:
-        raise RuntimeError(f"the training ended with exit status {process.returncode}")
+        raise InputError(output.error)
+    if process.returncode != launch.DONE:
+        raise RuntimeError(f"{output.error} (exit status {process.returncode})")
+
+
+class _Output(threading.Thread):
+    """Passes on what a training prints, and keeps the line in which it says why it ended."""
+
+    def __init__(self, stream: TextIO):
+        super().__init__(name="training-output", daemon=True)
+        self.error = "the training ended without saying why"
+        self._stream = stream
+        self.start()
+
+    def run(self) -> None:
+        """Reads to the end of the output."""
+        for line in self._stream:
+            print(line, end="", flush=True)
+            if line.startswith(_ERROR_PREFIX):
+                self.error = line.removeprefix(_ERROR_PREFIX).strip()
 
 
 def check_class_names(examples: str, transform_graph: str) -> None:

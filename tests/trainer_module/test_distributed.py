@@ -73,3 +73,50 @@ def test_compressed_gradients_are_nearly_the_same(step):
     assert not np.array_equal(compressed["moved"], plain["moved"])
     # Only gradients are compressed.
     np.testing.assert_array_equal(compressed["statistics"], plain["statistics"])
+
+
+# Every combination in one job: starting it costs more than the steps.
+MATRIX = """
+import itertools, json, sys
+import numpy as np, tensorflow as tf
+from trainer_module import architectures, distributed
+from trainer_module.config import TrainConfig
+from trainer_module.model import Network, initial_weights
+from trainer_module.train_step import TrainState, make_train_step
+
+ranks = distributed.join(fp16_compression=False)
+generator = np.random.default_rng(ranks.rank)
+images = tf.constant(generator.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8))
+targets = tf.one_hot(generator.integers(0, 5, 8), 5)
+results = {}
+for amp, xla, parts in itertools.product([False, True], [False, True], [1, 2]):
+    config = TrainConfig(
+        optimizer="adam", momentum=0.9, decay=0.99, clip_norm=1.0, train_batch_size=8,
+        dropout_rate=0.0, survival_prob=1.0, moving_average_decay=0.9,
+        use_amp=amp, use_xla=xla, grad_accum_steps=parts)
+    network = Network(architectures.build("efficientnetv2-s", 5, 0.1, 0.1))
+    state = TrainState(network, config, initial_weights(network, seed=0))
+    step = make_train_step(network, config, state, ranks)
+    rate, stop = tf.constant(0.05), tf.constant(0.0)
+    losses = [float(step(images, targets, rate, stop)[0]) for _ in range(6)]
+    weights = [float(tf.reduce_sum(tf.abs(v))) for v in state.model_variables()]
+    results[f"amp {amp}, xla {xla}, {parts} parts"] = {"losses": losses, "weights": weights}
+open(sys.argv[1] + str(ranks.rank), "w").write(json.dumps(results))
+"""
+
+
+def test_amp_xla_and_accumulation_work_together_on_two_ranks(tmp_path):
+    script, prefix = tmp_path / "matrix.py", tmp_path / "matrix-"
+    script.write_text(MATRIX)
+    command = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", "2"]
+    subprocess.run(
+        [*command, sys.executable, str(script), str(prefix)],
+        check=True,
+        capture_output=True,
+        timeout=400,
+    )
+    first, second = (json.loads(Path(f"{prefix}{rank}").read_text()) for rank in range(2))
+    assert len(first) == 8
+    assert first == second
+    for name, result in first.items():
+        assert result["losses"][-1] < 0.9 * result["losses"][0], name
