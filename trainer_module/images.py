@@ -9,6 +9,8 @@ from preprocessing import features
 
 # Random crops as published (Inception, arXiv 1409.4842): aspect ratio of the crop.
 ASPECT_RATIOS = (3 / 4, 4 / 3)
+# A JPEG decoder can leave out frequencies, and then makes a picture that is so much smaller.
+JPEG_SCALES = (1, 2, 4, 8)
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -60,10 +62,12 @@ def train_image(
     if crop_min_area == 1.0:
         image = eval_image(encoded, size_px)
     else:
-        image = _random_crop(encoded, seed, crop_min_area)
-        image = to_uint8(tf.image.resize(image, [size_px, size_px]))
+        image = tf.image.resize(_random_crop(encoded, seed, size_px, crop_min_area), [size_px] * 2)
+        # Interpolation stays between the pixels' values: nothing needs clipping.
+        image = tf.cast(image + 0.5, tf.uint8)
     if random_flip:
-        image = tf.image.stateless_random_flip_left_right(image, seed + tf.constant([0, 1]))
+        flips = tf.random.stateless_uniform([], seed + tf.constant([0, 1])) < 0.5
+        image = tf.cond(flips, lambda: tf.reverse(image, [1]), lambda: image)
     return tf.ensure_shape(image, [size_px, size_px, features.CHANNELS])
 
 
@@ -72,7 +76,11 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
     return tf.saturate_cast(tf.round(image), tf.uint8)
 
 
-def _random_crop(encoded: tf.Tensor, seed: tf.Tensor, crop_min_area: float) -> tf.Tensor:
+def _random_crop(
+    encoded: tf.Tensor, seed: tf.Tensor, size_px: int, crop_min_area: float
+) -> tf.Tensor:
+    """A random window, uint8 [h, w, 3]; of a JPEG perhaps at a scale that suits `size_px`."""
+
     def window(shape: tf.Tensor) -> tf.Tensor:  # [top, left, height, width]
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
             shape,
@@ -85,9 +93,8 @@ def _random_crop(encoded: tf.Tensor, seed: tf.Tensor, crop_min_area: float) -> t
         )
         return tf.concat([begin[:2], size[:2]], axis=0)
 
-    def jpeg() -> tf.Tensor:  # only the blocks inside the window are decoded
-        crop = window(tf.io.extract_jpeg_shape(encoded))
-        return tf.io.decode_and_crop_jpeg(encoded, crop, channels=features.CHANNELS)
+    def jpeg() -> tf.Tensor:
+        return _decode_window(encoded, window(tf.io.extract_jpeg_shape(encoded)), size_px)
 
     def other() -> tf.Tensor:
         image = decode(encoded)
@@ -95,3 +102,26 @@ def _random_crop(encoded: tf.Tensor, seed: tf.Tensor, crop_min_area: float) -> t
         return image[top : top + height, left : left + width]
 
     return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+
+
+def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: int) -> tf.Tensor:
+    """Decodes the blocks inside a window of a JPEG, at the smallest scale that has enough pixels.
+
+    Args:
+      encoded: string [], a JPEG file.
+      window: int32 [4], top, left, height and width in the whole picture, pixels.
+      size_px: side of the picture that it will become.
+
+    Returns:
+      uint8 [height / scale, width / scale, 3], with a scale of 1, 2, 4 or 8: both sides are
+      `size_px` or more, unless those of the window are not.
+    """
+
+    def at(scale: int) -> tf.Tensor:
+        return tf.io.decode_and_crop_jpeg(
+            encoded, window // scale, channels=features.CHANNELS, ratio=scale
+        )
+
+    spare = tf.reduce_min(window[2:]) // size_px
+    chosen = sum(tf.cast(spare >= scale, tf.int32) for scale in JPEG_SCALES[1:])
+    return tf.switch_case(chosen, [lambda scale=scale: at(scale) for scale in JPEG_SCALES])

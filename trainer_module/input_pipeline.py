@@ -74,14 +74,16 @@ def train_dataset(
         chosen, epochs = step_examples(config.seed, int(step), batch, ranks, len(index))
         return np.asarray(index.read(chosen), object), chosen, epochs
 
+    # What is the same work for all images of a batch is done once, and not image by image.
     def parse(step: tf.Tensor) -> dict[str, tf.Tensor]:
         records, chosen, epochs = tf.numpy_function(
             read, [step], (tf.string, tf.int64, tf.int64), stateful=False
         )
         parsed = tf.io.parse_example(tf.ensure_shape(records, [batch]), _FEATURES)
+        labels = parsed[features.LABEL] - config.label_offset
         return {
             "encoded": parsed[features.ENCODED],
-            "label": parsed[features.LABEL] - config.label_offset,
+            "target": tf.one_hot(_checked(labels, num_classes), num_classes),
             "example": tf.ensure_shape(chosen, [batch]),
             "epoch": tf.ensure_shape(epochs, [batch]),
         }
@@ -94,7 +96,7 @@ def train_dataset(
         )
         if stage.randaug_magnitude:
             image = rand_augment(image, seed, config.raug_num_layers, stage.randaug_magnitude)
-        return image, tf.one_hot(_checked(example["label"], num_classes), num_classes)
+        return image, example["target"]
 
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
@@ -143,7 +145,7 @@ def read_records(index: RecordIndex, chosen: range, batch: int) -> tf.data.Datas
 
 def _checked(label: tf.Tensor, num_classes: int) -> tf.Tensor:
     check = tf.debugging.Assert(
-        tf.logical_and(label >= 0, label < num_classes),
+        tf.reduce_all(tf.logical_and(label >= 0, label < num_classes)),
         [
             "a label must be 0 to the number of classes - 1; set label_offset where labels do not "
             "start at 0. Received (label, classes):",
