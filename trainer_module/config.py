@@ -48,6 +48,9 @@ class TrainConfig(Settings):
     """Dropout before the classifier."""
     survival_prob: Float = Field(0.8, gt=0, le=1)
     """Probability that the last block is kept in stochastic depth; linear from 1 in the first."""
+    data_format: Literal["auto", "channels_last", "channels_first"] = "auto"
+    """How activations lie in memory. auto: channels_last, which CPUs and tensor cores want;
+    channels_first on a GPU that computes in plain float32."""
     batch_norm: Literal["bn", "syncbn"] = "bn"
     """BatchNorm over a rank's own micro-batch, or (syncbn) over those of all ranks."""
     bn_momentum: Float = Field(0.99, ge=0, lt=1)

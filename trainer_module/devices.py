@@ -5,6 +5,7 @@ import resource
 
 import tensorflow as tf
 
+from trainer_module.activation_format import CHANNELS_FIRST, CHANNELS_LAST
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
 from trainer_module.train_step import compute_dtype
@@ -36,6 +37,18 @@ def set_up(config: TrainConfig, ranks: Ranks) -> None:
 def available_cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def data_format(config: TrainConfig) -> str:
+    """What `config.data_format` means on this machine."""
+    if config.data_format != "auto":
+        return config.data_format
+    plain_float32 = not (config.use_amp or config.use_tf32)
+    return CHANNELS_FIRST if plain_float32 and _has_gpu() else CHANNELS_LAST
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def describe(config: TrainConfig) -> str:

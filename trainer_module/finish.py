@@ -13,6 +13,7 @@ from trainer_module import images, weights_io
 from trainer_module.evaluate import make_logits
 from trainer_module.export import PROBABILITIES, ServedModel, export
 from trainer_module.input_pipeline import read_records
+from trainer_module.model import Network
 
 if TYPE_CHECKING:
     from trainer_module.loop import Training
@@ -82,7 +83,8 @@ def _best(training: "Training") -> tuple[str, dict[str, np.ndarray], dict[str, f
 
 
 def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
-    network, config = training.network, training.config
+    # Activations of a served model lie as CPUs want them.
+    network, config = Network(training.network.architecture), training.config
     weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, named)
     tensors = {name: tf.constant(value) for name, value in named.items()}
     folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}

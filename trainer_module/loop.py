@@ -23,9 +23,10 @@ from trainer_module import (
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
 from trainer_module.evaluate import Evaluation
+from trainer_module.initial_weights import initial_weights
 from trainer_module.input_pipeline import eval_dataset, train_dataset
 from trainer_module.meter import Meter, TrainingError
-from trainer_module.model import Network, initial_weights
+from trainer_module.model import Network
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
 from trainer_module.stages import Stage
@@ -73,7 +74,8 @@ class Training:
                 len(self.class_names),
                 config.width_coefficient,
                 config.depth_coefficient,
-            )
+            ),
+            devices.data_format(config),
         )
         self.state = TrainState(self.network, config, self._initial_weights())
         Path(config.model_dir).mkdir(parents=True, exist_ok=True)

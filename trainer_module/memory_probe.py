@@ -15,7 +15,8 @@ from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module import architectures, devices, distributed, flags, launch, memory_fit, records
 from trainer_module.config import TrainConfig
-from trainer_module.model import Network, initial_weights
+from trainer_module.initial_weights import initial_weights
+from trainer_module.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 # What a training needs beside a step: batches on their way, Horovod's and NCCL's buffers, logs.

@@ -5,17 +5,16 @@ one float32 vector while training, as constants in an export. Input is pixels 0 
 normalisation is inside.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from trainer_module.activation_format import BN_EPSILON, CHANNELS_LAST, ActivationFormat
 from trainer_module.architectures import Architecture, Block
 from trainer_module.flat import Layout, Spec
 
-BN_EPSILON = 1e-3
 # Of ImageNet's training images, RGB, on a scale of 0 to 1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
@@ -35,9 +34,15 @@ class Network:
       statistics: layout of BatchNorm's moving mean and variance, which are not trained.
     """
 
-    def __init__(self, architecture: Architecture):
-        """Lays out the weights of `architecture`."""
+    def __init__(self, architecture: Architecture, data_format: str = CHANNELS_LAST):
+        """Lays out the weights of `architecture`.
+
+        Args:
+          architecture: the resolved table.
+          data_format: how activations lie in memory; weights, inputs and outputs do not change.
+        """
         self.architecture = architecture
+        self._format = ActivationFormat(data_format)
         convolutions = list(_convolutions(architecture))
         # In the order of the network, so that gradients are ready from the end to the start.
         kernels, vectors, statistics = [], [], []
@@ -99,12 +104,14 @@ class Network:
         uniform = tf.random.stateless_uniform([len(blocks), batch, 1, 1, 1], seed)
 
         def conv_bn(x: tf.Tensor, conv: str, bn: str, stride: int, depthwise: bool) -> tf.Tensor:
-            x = _convolve(x, weights[f"{conv}/kernel"], stride, depthwise)
+            x = self._format.convolve(x, weights[f"{conv}/kernel"], stride, depthwise)
             scale = weights[f"{bn}/gamma"], weights[f"{bn}/beta"]
             if mean_over_ranks is None:
-                x, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, *scale, epsilon=BN_EPSILON)
+                x, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                    x, *scale, epsilon=BN_EPSILON, data_format=self._format.name
+                )
             else:
-                x, mean, variance = _synchronised_batch_norm(x, *scale, mean_over_ranks)
+                x, mean, variance = self._format.synchronised_batch_norm(x, *scale, mean_over_ranks)
             statistics[f"{bn}/moving_mean"] = mean
             statistics[f"{bn}/moving_variance"] = variance
             return x
@@ -156,8 +163,8 @@ class Network:
         """
 
         def conv_bn(x: tf.Tensor, conv: str, bn: str, stride: int, depthwise: bool) -> tf.Tensor:
-            x = _convolve(x, folded[f"{conv}/kernel"], stride, depthwise)
-            return tf.nn.bias_add(x, folded[f"{bn}/bias"])
+            x = self._format.convolve(x, folded[f"{conv}/kernel"], stride, depthwise)
+            return tf.nn.bias_add(x, folded[f"{bn}/bias"], data_format=self._format.name)
 
         pooled = self._pooled(folded, images, conv_bn, lambda x, index: x)
         return _classify(folded, pooled), pooled
@@ -170,12 +177,13 @@ class Network:
         drop_path: Callable[[tf.Tensor, int], tf.Tensor],
     ) -> tf.Tensor:
         x = tf.cast(self._normalise(images), weights["stem_conv/kernel"].dtype)
+        x = self._format.from_channels_last(x)
         x = tf.nn.silu(conv_bn(x, "stem_conv", "stem_bn", 2, False))  # [B, H/2, W/2, stem]
         for index, block in enumerate(self.architecture.blocks):
-            y = _block(block, weights, x, conv_bn)
+            y = self._block(block, weights, x, conv_bn)
             x = drop_path(y, index) + x if block.has_skip else y
         x = tf.nn.silu(conv_bn(x, "top_conv", "top_bn", 1, False))  # [B, H/32, W/32, top]
-        return tf.reduce_mean(x, axis=[1, 2])
+        return self._format.spatial_mean(x)
 
     def _normalise(self, images: tf.Tensor) -> tf.Tensor:
         images = tf.cast(images, tf.float32)
@@ -184,53 +192,31 @@ class Network:
         images = images / features.PIXEL_MAX
         return (images - IMAGENET_MEAN) / np.sqrt(IMAGENET_VARIANCE).astype(np.float32)
 
-
-def _block(block: Block, weights: Weights, x: tf.Tensor, conv_bn: ConvBn) -> tf.Tensor:
-    name = block.name
-    if block.has_expansion:
-        stride = block.stride if block.fused else 1
-        x = tf.nn.silu(conv_bn(x, f"{name}expand_conv", f"{name}expand_bn", stride, False))
-    if not block.fused:
-        x = tf.nn.silu(conv_bn(x, f"{name}dwconv2", f"{name}bn", block.stride, True))
-    if block.se_channels:
-        x *= _squeeze_excite(name, weights, x)
-    last_is_spatial = block.fused and not block.has_expansion
-    stride = block.stride if last_is_spatial else 1
-    x = conv_bn(x, f"{name}project_conv", f"{name}project_bn", stride, False)
-    return tf.nn.silu(x) if last_is_spatial else x
-
-
-def _synchronised_batch_norm(
-    x: tf.Tensor,
-    gamma: tf.Tensor,
-    beta: tf.Tensor,
-    mean_over_ranks: Callable[[tf.Tensor], tf.Tensor],
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """BatchNorm over the batches of all ranks; every rank has a batch of the same size."""
-    values = tf.cast(x, tf.float32)
-    moments = tf.stack([tf.reduce_mean(values, [0, 1, 2]), tf.reduce_mean(values**2, [0, 1, 2])])
-    mean, mean_square = tf.unstack(mean_over_ranks(moments))
-    variance = tf.maximum(mean_square - mean**2, 0.0)
-    scale = gamma * tf.math.rsqrt(variance + BN_EPSILON)
-    return tf.cast(values * scale + (beta - mean * scale), x.dtype), mean, variance
+    def _block(self, block: Block, weights: Weights, x: tf.Tensor, conv_bn: ConvBn) -> tf.Tensor:
+        name = block.name
+        if block.has_expansion:
+            stride = block.stride if block.fused else 1
+            x = tf.nn.silu(conv_bn(x, f"{name}expand_conv", f"{name}expand_bn", stride, False))
+        if not block.fused:
+            x = tf.nn.silu(conv_bn(x, f"{name}dwconv2", f"{name}bn", block.stride, True))
+        if block.se_channels:
+            gate = _squeeze_excite(name, weights, self._format.spatial_mean(x))
+            x *= self._format.over_pixels(gate)
+        last_is_spatial = block.fused and not block.has_expansion
+        stride = block.stride if last_is_spatial else 1
+        x = conv_bn(x, f"{name}project_conv", f"{name}project_bn", stride, False)
+        return tf.nn.silu(x) if last_is_spatial else x
 
 
-def _squeeze_excite(name: str, weights: Weights, x: tf.Tensor) -> tf.Tensor:
+def _squeeze_excite(name: str, weights: Weights, squeezed: tf.Tensor) -> tf.Tensor:
+    """The gate [B, C] of a block from its mean activations [B, C]."""
+
     # On [B, C] a 1x1 convolution is a matrix product.
     def dense(x: tf.Tensor, layer: str) -> tf.Tensor:
         kernel = weights[f"{layer}/kernel"]  # [1, 1, in, out]
         return tf.matmul(x, kernel[0, 0]) + tf.cast(weights[f"{layer}/bias"], x.dtype)
 
-    squeezed = tf.reduce_mean(x, axis=[1, 2])  # [B, C]
-    squeezed = tf.nn.silu(dense(squeezed, f"{name}se_reduce"))
-    return tf.sigmoid(dense(squeezed, f"{name}se_expand"))[:, None, None, :]
-
-
-def _convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int, depthwise: bool) -> tf.Tensor:
-    strides = [1, stride, stride, 1]
-    if depthwise:
-        return tf.nn.depthwise_conv2d(x, kernel, strides, "SAME")
-    return tf.nn.conv2d(x, kernel, strides, "SAME")
+    return tf.sigmoid(dense(tf.nn.silu(dense(squeezed, f"{name}se_reduce")), f"{name}se_expand"))
 
 
 def _classify(weights: Weights, pooled: tf.Tensor) -> tf.Tensor:
@@ -257,41 +243,3 @@ def _convolutions(architecture: Architecture):
         yield f"{name}project_conv", f"{name}project_bn", shape, False
     top = (1, 1, architecture.blocks[-1].out_channels, architecture.top_channels)
     yield "top_conv", "top_bn", top, False
-
-
-def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
-    """Random weights: fan_out variance scaling for convolutions (as published).
-
-    Args:
-      network: the layouts.
-      seed: of the random numbers.
-
-    Returns:
-      float32 arrays by name: kernels, vectors and statistics.
-    """
-    generator = np.random.Generator(np.random.PCG64(seed))
-    arrays: dict[str, np.ndarray] = {}
-    for name, shape in network.kernels.specs:
-        if name == "predictions/kernel":
-            # Published as VarianceScaling(1/3, fan_out, uniform) for 1,000 classes. With few
-            # classes that would start at logits far from 0, so the larger side counts.
-            limit = math.sqrt(1.0 / max(shape))
-            values = generator.uniform(-limit, limit, shape)
-        else:  # VarianceScaling(2, fan_out, truncated normal); a depthwise kernel is [k, k, C, 1]
-            fan_out = shape[0] * shape[1] * shape[3]
-            # A normal distribution cut at two deviations has 0.8796 of its deviation left.
-            values = _truncated_normal(generator, shape) * math.sqrt(2.0 / fan_out) / 0.87962566
-        arrays[name] = values.astype(np.float32)
-    for name, shape in (*network.vectors.specs, *network.statistics.specs):
-        one = name.endswith(("/gamma", "/moving_variance"))
-        arrays[name] = np.full(shape, float(one), np.float32)
-    return arrays
-
-
-def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    values = generator.standard_normal(shape, np.float32)
-    outside = np.abs(values) > 2.0
-    while outside.any():
-        values[outside] = generator.standard_normal(int(outside.sum()), np.float32)
-        outside = np.abs(values) > 2.0
-    return values

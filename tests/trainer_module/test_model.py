@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from trainer_module import architectures
-from trainer_module.model import Network, initial_weights
+from trainer_module.initial_weights import initial_weights
+from trainer_module.model import Network
 
 REFERENCES = {
     "efficientnetv2-b0": keras.applications.EfficientNetV2B0,
@@ -100,3 +101,26 @@ def test_channels_are_multiples_of_8_and_near_the_product(width):
         rounded = architectures.round_channels(channels, width)
         assert rounded % 8 == 0
         assert rounded >= 0.9 * channels * width
+
+
+def test_channels_first_gives_the_same():
+    # Compiled, as TensorFlow's own CPU kernels want channels last.
+    architecture = architectures.build("efficientnetv2-s", 5, 0.1, 0.1)
+    last, first = Network(architecture), Network(architecture, "channels_first")
+    weights = {k: tf.constant(v) for k, v in random_weights(last).items()}
+    images = np.random.default_rng(2).integers(0, 256, (4, 48, 32, 3)).astype(np.uint8)
+    images, seed = tf.constant(images), tf.constant([1, 2])
+
+    def outputs(network, mean_over_ranks):
+        @tf.function(jit_compile=True, autograph=False)
+        def run():
+            trained = network.train_logits(weights, images, 0.1, 0.8, seed, mean_over_ranks)
+            return (*trained, network.infer(network.fold(weights, weights), images)[0])
+
+        return run()
+
+    for mean_over_ranks in (None, tf.identity):
+        for expected, received in zip(
+            outputs(last, mean_over_ranks), outputs(first, mean_over_ranks), strict=True
+        ):
+            np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4)

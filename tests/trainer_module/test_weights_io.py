@@ -6,7 +6,8 @@ import pytest
 
 from preprocessing.errors import InputError
 from trainer_module import architectures, weights_io
-from trainer_module.model import Network, initial_weights
+from trainer_module.initial_weights import initial_weights
+from trainer_module.model import Network
 
 
 @pytest.fixture(scope="module")
