@@ -73,6 +73,8 @@ class TrainConfig(Settings):
     """CutMix's alpha in the first stage; 0 is off."""
     cutmix_alpha: Float = Field(0.0, ge=0)
     """CutMix's alpha in the last stage."""
+    augmenter_name: Literal["randaugment", "autoaugment"] = "randaugment"
+    """RandAugment with the settings below, or AutoAugment's ImageNet policy, which has none."""
     base_randaug_mag: Float = Field(5.0, ge=0, le=30)
     """RandAugment's magnitude in the first stage."""
     raug_magnitude: Float = Field(0.0, ge=0, le=30)

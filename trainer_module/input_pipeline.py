@@ -15,7 +15,7 @@ from trainer_module import images
 from trainer_module.augment import mix_batch
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
-from trainer_module.rand_augment import rand_augment
+from trainer_module.rand_augment import auto_augment, rand_augment
 from trainer_module.records import RecordIndex
 from trainer_module.stages import Stage
 
@@ -94,7 +94,9 @@ def train_dataset(
         image = images.train_image(
             example["encoded"], seed, size_px, config.crop_min_area, config.random_flip
         )
-        if stage.randaug_magnitude:
+        if config.augmenter_name == "autoaugment":
+            image = auto_augment(image, seed)
+        elif stage.randaug_magnitude:
             image = rand_augment(image, seed, config.raug_num_layers, stage.randaug_magnitude)
         return image, example["target"]
 
