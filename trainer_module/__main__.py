@@ -55,7 +55,7 @@ def run_rank(config: TrainConfig) -> int:
     heartbeat.start()
     status, error = CRASHED, "interrupted"
     try:
-        status, error = _train(config)
+        status, error = _train(config, heartbeat)
     except Exception as crash:
         traceback.print_exc()
         error = f"{type(crash).__name__}: {(str(crash).splitlines() or [''])[0]}"
@@ -70,7 +70,7 @@ def run_rank(config: TrainConfig) -> int:
     return status
 
 
-def _train(config: TrainConfig) -> tuple[int, str]:
+def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     """Trains; returns the exit status and what a person should know of the end."""
     # Only now, so that a wrong flag is told at once, and the supervisor stays small.
     import tensorflow as tf
@@ -78,7 +78,7 @@ def _train(config: TrainConfig) -> tuple[int, str]:
     from trainer_module import loop
 
     try:
-        loop.run(config)
+        loop.run(config, heartbeat)
     except InputError as error:
         return BAD_INPUT, str(error)
     except loop.TrainingError as error:

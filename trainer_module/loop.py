@@ -23,6 +23,7 @@ from trainer_module import (
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
 from trainer_module.evaluate import Evaluation
+from trainer_module.heartbeat import COMPILING, EVALUATING, FINISHING, TRAINING, Heartbeat
 from trainer_module.initial_weights import initial_weights
 from trainer_module.input_pipeline import eval_dataset, train_dataset
 from trainer_module.meter import Meter, TrainingError
@@ -37,8 +38,12 @@ class TrainingInterrupted(Exception):
     """Training was asked to stop; a checkpoint was written."""
 
 
-def run(config: TrainConfig) -> finish.Summary:
+def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
     """Trains, evaluates and exports, as `config.mode` says.
+
+    Args:
+      config: the settings.
+      heartbeat: told what this rank does, for whoever watches it.
 
     Returns:
       what `train_summary.json` holds; nothing in the modes that write none.
@@ -50,20 +55,20 @@ def run(config: TrainConfig) -> finish.Summary:
     """
     ranks = distributed.join(config.hvd_fp16_compression)
     devices.set_up(config, ranks)
-    return Training(config, ranks).run()
+    return Training(config, ranks, heartbeat).run()
 
 
 class Training:
     """One training, or its continuation."""
 
-    def __init__(self, config: TrainConfig, ranks: distributed.Ranks):
+    def __init__(self, config: TrainConfig, ranks: distributed.Ranks, heartbeat: Heartbeat):
         """Reads the index of the data, builds the network, restores a checkpoint if there is one.
 
         Raises:
           InputError: see `run`.
         """
         self.started = time.monotonic()
-        self.config, self.ranks = config, ranks
+        self.config, self.ranks, self.heartbeat = config, ranks, heartbeat
         self.class_names = records.class_names(config.data_dir, config.num_classes)
         self.train_index = _index(config.data_dir, (features.TRAIN_SPLIT,))
         self.eval_index = _index(config.data_dir, features.EVAL_SPLIT_NAMES)
@@ -102,6 +107,7 @@ class Training:
             self.checkpoints.wait()
         if self.config.mode != "train" and not results:
             results = self._evaluate()
+        self.heartbeat.phase = FINISHING
         return finish.finish(self, results)
 
     def _initial_weights(self) -> dict[str, np.ndarray]:
@@ -137,9 +143,12 @@ class Training:
         )
         self.meter.restart()
         results: dict[str, dict[str, float]] = {}
+        self.heartbeat.phase = COMPILING
         for step, (images, targets) in zip(range(begin + 1, end + 1), dataset, strict=True):
             learning_rate = tf.constant(self.schedule.learning_rate(step - 1))
+            self.heartbeat.step = step
             metrics = step_function(images, targets, learning_rate, tf.constant(stop.asked))
+            self.heartbeat.phase = TRAINING
             self.meter.add(stage, step, metrics)
             results = {}
             if self.config.mode == "train_and_eval" and self._due(step, self.config.eval_freq):
@@ -162,6 +171,7 @@ class Training:
 
     def _evaluate(self) -> dict[str, dict[str, float]]:
         """Evaluates the raw weights and, where there is one, their moving average."""
+        self.heartbeat.phase = EVALUATING
         results = {}
         step = int(self.state.step.numpy())
         for name, variables in self.state.candidates().items():

@@ -53,7 +53,9 @@ class Executor(base_executor.BaseExecutor):
         train(config)
         model = artifact_utils.get_single_instance(output_dict["model"])
         shutil.copytree(model_dir / EXPORT_FOLDER, path_utils.serving_model_dir(model.uri))
-        shutil.copytree(model_dir, model_run, dirs_exist_ok=True)
+        shutil.copytree(
+            model_dir, model_run, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
+        )
         shutil.rmtree(model_dir)
         summary = json.loads((Path(model_run) / SUMMARY_FILE).read_text())
         model.set_string_custom_property("weights_sha256", summary["weights_sha256"])

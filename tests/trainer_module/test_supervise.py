@@ -122,6 +122,22 @@ def test_a_killed_rank_costs_the_time_since_the_checkpoint_only(undisturbed, mak
     assert summary(config)["weights_sha256"] == undisturbed["weights_sha256"]
 
 
+def test_a_killed_job_ends_with_the_same_weights_when_started_again(
+    undisturbed, make_pair, tmp_path
+):
+    # The ranks themselves compare their weights at the end and fail where they differ.
+    config = make_pair(tmp_path / "model")
+    process = start(config)
+    wait_until(lambda: bool(checkpoints(config)), process)
+    family = [process, *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        member.kill()
+    process.wait()
+    end(start(config), config, 0)
+    assert summary(config)["resumed_from_step"] > 0
+    assert summary(config)["weights_sha256"] == undisturbed["weights_sha256"]
+
+
 def test_a_stopped_rank_is_named_and_restarts_have_an_end(make_pair, tmp_path):
     config = make_pair(tmp_path / "model", stall_timeout_secs=8.0, max_restarts=1)
     process = start(config)
