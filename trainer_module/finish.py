@@ -26,7 +26,7 @@ BEST_FILE = "best.weights.h5"
 PARITY_FILE = "parity.tfrecord"
 PARITY_RECORDS = 64
 
-Summary = dict[str, float | int | str | None]
+Summary = dict[str, float | int | str | list[dict[str, float]] | None]
 
 
 def better(results: Mapping[str, Mapping[str, float]]) -> str:
@@ -61,6 +61,10 @@ def finish(training: "Training", results: Mapping[str, Mapping[str, float]]) -> 
         "steps": step,
         "epochs": round(training.schedule.epoch_at(step), 4),
         "images_per_sec": round(meter.images / meter.secs, 2) if meter.secs else None,
+        "stages": [
+            {"stage": index, "img_size": size_px, "images_per_sec": round(images / secs, 2)}
+            for index, (size_px, images, secs) in sorted(meter.by_stage.items())
+        ],
         "skipped_steps": meter.skipped,
         "secs": round(time.monotonic() - training.started, 2),
         "weights_sha256": weights_sha256,

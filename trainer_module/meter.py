@@ -28,6 +28,7 @@ class Meter:
     Attributes:
       images: training images so far, over all ranks.
       secs: seconds spent in training steps.
+      by_stage: stage's index to [image size in pixels, images, seconds].
       skipped: steps that were skipped because a gradient was not finite.
       stop_agreed: whether any rank was asked to stop; the same on all ranks.
     """
@@ -41,6 +42,7 @@ class Meter:
     ):
         """Writes to `log` about every `interval_secs`."""
         self.images, self.secs, self.skipped = 0, 0.0, 0
+        self.by_stage: dict[int, list[float]] = {}
         self.stop_agreed = False
         self._log, self._schedule = log, schedule
         self._interval_secs, self._clock = interval_secs, clock
@@ -98,6 +100,9 @@ class Meter:
         loss, top_1, _, _ = np.mean(counted, axis=0)
         self.images += images
         self.secs += secs
+        of_stage = self.by_stage.setdefault(self._stage.index, [self._stage.img_size, 0, 0.0])
+        of_stage[1] += images
+        of_stage[2] += secs
         values: dict[str, Any] = {
             "step": self._step,
             "epoch": round(self._schedule.epoch_at(self._step), 4),

@@ -55,6 +55,7 @@ def test_throughput_is_of_the_steps_and_seconds_of_the_line(metered):
     assert [line["step"] for line in lines()] == [5, 7, 12]
     assert [line["images_per_sec"] for line in lines()] == [10.0, 10.0, 10.0]
     assert (meter.images, meter.secs) == (120, 12.0)
+    assert meter.by_stage == {0: [300, 120, 12.0]}
 
 
 def test_skipped_steps_are_counted_and_not_averaged(metered):

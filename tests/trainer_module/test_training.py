@@ -77,6 +77,8 @@ def test_leaves_what_the_contract_names(undisturbed):
     sizes = [line["img_size"] for line in lines if "img_size" in line]
     assert sizes == sorted(sizes)
     assert {16, 24} == set(sizes)
+    assert [stage["img_size"] for stage in undisturbed["stages"]] == [16, 24]
+    assert all(stage["images_per_sec"] > 0 for stage in undisturbed["stages"])
     evaluated = [line for line in lines if "eval_top_1" in line]
     assert {line["weights"] for line in evaluated} == {"raw", "ema"}
     assert all(line["eval_examples"] == 50 for line in evaluated)
@@ -185,6 +187,17 @@ def test_stops_early_and_exports_the_best_weights(make_tiny, tmp_path):
     assert summary["weights"] == f"best (step {min(s for s, top in tops.items() if top == best)})"
     again = train(config)
     assert (again["steps"], again["top_1"]) == (summary["steps"], summary["top_1"])
+
+
+def test_xla_compiles_once_a_stage(make_tiny, tmp_path, monkeypatch):
+    dump = tmp_path / "xla"
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={dump} --xla_dump_hlo_as_text")
+    config = make_tiny(tmp_path / "model").model_copy(update={"use_xla": True, "mode": "train"})
+    assert train(config)["steps"] == 38
+    modules = {path.name.split(".")[1] for path in dump.glob("*.before_optimizations.txt")}
+    compiled = [path.name for path in dump.glob("*local_step*.before_optimizations.txt")]
+    assert len(compiled) == config.n_stages, modules
+    assert len(list(dump.glob("*_apply_*.before_optimizations.txt"))) == 1, modules
 
 
 def run_mode(config: TrainConfig) -> Path:
