@@ -16,7 +16,7 @@ import numpy as np
 
 MICRO_BATCH, SIZE_PX, CLASSES, STEPS = 16, 64, 1000, 3
 # Of k = 8 over k = 2 (the allocator's noise), and over all images at once.
-GROWTH_BOUND, PEER_BOUND = 1.05, 0.5
+GROWTH_BOUND, PEER_BOUND = 1.05, 0.6
 
 
 def peak_bytes() -> int:

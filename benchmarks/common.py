@@ -33,11 +33,6 @@ def print_machine() -> None:
         print(f"note: the machine is busy (load {load:.1f} a core); measure when it is idle")
 
 
-def median_of(measure: Callable[[], float], repeats: int) -> float:
-    """The median of `repeats` measurements."""
-    return statistics.median(measure() for _ in range(repeats))
-
-
 def alternate(
     measures: Sequence[Callable[[], float]], repeats: int
 ) -> tuple[list[float], list[list[float]]]:
@@ -89,7 +84,7 @@ class Verdict:
         bound = f"at least {at_least:g}" if at_least else f"at most {at_most:g}"
         held = value >= at_least if at_least else value <= at_most
         self._missed += not held
-        print(f"{'held  ' if held else 'MISSED'}  {text}: {value:.3f} ({bound})")
+        print(f"{'held  ' if held else 'MISSED'}  {text}: {value:.3f} ({bound})", flush=True)
 
     def exit(self) -> None:
         """Ends the process: 0 if every claim held, else 1."""

@@ -1,6 +1,5 @@
 """Different photographs, from the two that scikit-learn brings, and records of them."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +56,3 @@ def write_records(folder: Path, photographs: list[Path], max_side_px: int) -> No
                 )
                 values = {features.ENCODED: image.data, features.LABEL: number % CLASSES}
                 writer.write(make_record(values))
-
-
-def decode_only(paths_or_bytes: list[bytes], parallel: int) -> tf.data.Dataset:
-    """The peer of the input pipeline: `tf.io.decode_jpeg` and nothing else, for ever."""
-    files = tf.data.Dataset.from_tensor_slices(tf.constant(paths_or_bytes)).repeat()
-    return files.map(lambda data: tf.io.decode_jpeg(data, channels=3), num_parallel_calls=parallel)
-
-
-def example_bytes(image: np.ndarray) -> bytes:
-    """A PNG file of pixels uint8 [H, W, 3]."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
