@@ -47,6 +47,7 @@ class Meter:
         self._log, self._schedule = log, schedule
         self._interval_secs, self._clock = interval_secs, clock
         self._pending: collections.deque[tuple[Stage, int, tf.Tensor]] = collections.deque()
+        self._undecided: collections.deque[tuple[int, tf.Tensor]] = collections.deque()
         self._skipped_in_a_row = 0
         self.restart()
 
@@ -56,41 +57,44 @@ class Meter:
         self._values: list[np.ndarray] = []
 
     def add(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
-        """Takes the metrics of a step, float32 [4]; looks at those of an earlier one.
+        """Takes the metrics of a step, float32 [4]; decides by those of an earlier one.
 
         Raises:
           TrainingError: too many steps in a row were skipped.
         """
         self._pending.append((stage, step, metrics))
-        while len(self._pending) > METRICS_DELAY_STEPS:
-            self._look(*self._pending.popleft())
+        self._undecided.append((step, metrics))
+        if len(self._undecided) > METRICS_DELAY_STEPS:
+            self._decide(*self._undecided.popleft())
         if self._clock() - self._since >= self._interval_secs:
             # All of them, so that the images and the seconds of a line are of the same steps.
             self.flush()
 
     def flush(self) -> None:
-        """Looks at all that is pending and writes the interval.
-
-        Raises:
-          TrainingError: too many steps in a row were skipped.
-        """
+        """Writes the interval, with all of its steps, if there are any."""
         while self._pending:
             self._look(*self._pending.popleft())
         if self._values:
             self._write()
 
-    def _look(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
-        values = metrics.numpy()
-        self._stage, self._step = stage, step
-        self._values.append(values)
-        self.stop_agreed |= bool(values[2] > 0)
-        self.skipped += int(values[3])
-        self._skipped_in_a_row = self._skipped_in_a_row + 1 if values[3] else 0
+    def _decide(self, step: int, metrics: tf.Tensor) -> None:
+        # Always after the same number of steps, whatever the clock says: the metrics are the same
+        # on all ranks, and so ranks end in the same step. One that ended earlier would take the
+        # others with it before they have written a checkpoint.
+        _, _, stop, skipped = metrics.numpy()
+        self.stop_agreed |= bool(stop > 0)
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if skipped else 0
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise TrainingError(
                 f"the gradients of {self._skipped_in_a_row} steps in a row were not finite (last: "
                 f"step {step}); the newest checkpoint is good: lower lr_init, or set clip_norm"
             )
+
+    def _look(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:
+        values = metrics.numpy()
+        self._stage, self._step = stage, step
+        self._values.append(values)
+        self.skipped += int(values[3])
 
     def _write(self) -> None:
         secs = self._clock() - self._since

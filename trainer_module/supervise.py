@@ -24,7 +24,7 @@ import psutil
 from preprocessing.errors import InputError
 from trainer_module import heartbeat, launch, memory_fit
 from trainer_module.config import TrainConfig
-from trainer_module.launch import DONE, FAILED, StopRequest
+from trainer_module.launch import BAD_INPUT, DONE, FAILED, StopRequest
 from trainer_module.watch import Fault, Watch
 
 LOCK_FILE = ".lock"
@@ -41,6 +41,8 @@ def run(config: TrainConfig) -> int:
     Raises:
       InputError: another training writes into `model_dir`, or no step fits in memory.
     """
+    model_dir = Path(config.model_dir)
+    is_new = not model_dir.exists()
     with lock(config.model_dir) as lock_file, StopRequest() as stop:
         _end_leftovers(config.model_dir)
         try:
@@ -48,9 +50,20 @@ def run(config: TrainConfig) -> int:
             status = _Supervisor(config, stop, lock_file).run()
         except memory_fit.Interrupted:
             status = _tell("stopped before the training began")
+        except InputError:
+            _leave_no_trace(model_dir, is_new)
+            raise
+        if status == BAD_INPUT:
+            _leave_no_trace(model_dir, is_new)
     if status == DONE:
-        shutil.rmtree(Path(config.model_dir) / heartbeat.FOLDER, ignore_errors=True)
+        shutil.rmtree(model_dir / heartbeat.FOLDER, ignore_errors=True)
     return status
+
+
+def _leave_no_trace(model_dir: Path, is_new: bool) -> None:
+    """Removes the folder of a training that was refused before it began, if it made it."""
+    if is_new:
+        shutil.rmtree(model_dir, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -107,7 +107,8 @@ class _Output(threading.Thread):
     def run(self) -> None:
         """Reads to the end of the output."""
         for line in self._stream:
-            print(line, end="", flush=True)
+            # To the descriptor, which the runner sends to the node's log, whatever sys.stdout is.
+            os.write(1, line.encode())
             if line.startswith(_ERROR_PREFIX):
                 self.error = line.removeprefix(_ERROR_PREFIX).strip()
 

@@ -2,12 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from trainer_module.config import TrainConfig
-from trainer_module.meter import MAX_SKIPPED_IN_A_ROW, Meter, TrainingError
+from trainer_module.meter import (
+    MAX_SKIPPED_IN_A_ROW,
+    METRICS_DELAY_STEPS,
+    Meter,
+    TrainingError,
+)
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
@@ -78,15 +82,18 @@ def test_many_skipped_steps_in_a_row_end_the_training(metered):
 
     with pytest.raises(TrainingError, match="lower lr_init"):
         diverge()
-    assert meter.skipped == MAX_SKIPPED_IN_A_ROW
+    meter.flush()
+    # The decision comes some steps late, as a device runs ahead of the host.
+    assert MAX_SKIPPED_IN_A_ROW <= meter.skipped <= MAX_SKIPPED_IN_A_ROW + METRICS_DELAY_STEPS
 
 
-def test_a_stop_is_agreed_when_any_rank_was_asked(metered):
+@pytest.mark.parametrize("flushed_after", [None, 3, 4, 5])
+def test_a_stop_is_agreed_after_the_same_steps_whatever_the_clock_says(metered, flushed_after):
     meter, step, _ = metered
-    step(1)
-    meter.flush()
-    assert not meter.stop_agreed
-    step(2, stop=0.5)
-    meter.flush()
-    assert meter.stop_agreed
-    assert np.isclose(meter.images, 20)
+    agreed = []
+    for number in range(1, 7):
+        step(number, stop=0.5 if number == 3 else 0.0)
+        if number == flushed_after:
+            meter.flush()
+        agreed.append(meter.stop_agreed)
+    assert agreed == [False, False, False, False, True, True]
