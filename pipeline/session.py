@@ -58,8 +58,14 @@ def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: boo
             results = local_runner.run(dag, run_id, connection, console, capture, log_dir)
         except local_runner.NodeError as node_error:
             results, error = node_error.results, node_error
-        with capture.to_file(log_dir / "finish.log"):
-            summary = _finish(config, run_id, results, error, output_dir)
+        try:
+            with capture.to_file(log_dir / "finish.log"):
+                summary = _finish(config, run_id, results, error, output_dir)
+        except OSError as unwritten:  # a full disk, which may be why a node failed as well
+            if error is not None:
+                console.print(f"\n{error.node_id} failed: {failures.one_line(error.__cause__)}")
+            console.print(f"the report and the summary cannot be written: {unwritten}")
+            return failures.STEP_FAILED
         _tell(console, summary, error, config, output_dir)
         if error is not None:
             return failures.status_of(error.__cause__)
