@@ -6,6 +6,7 @@ import tensorflow_model_analysis as tfma
 
 from components.evaluator import metric_names
 from pipeline.config import EvaluationConfig
+from trainer_module import signatures
 
 # Accuracies are ratios computed in float32; a bound that is met exactly must count as met.
 TOLERANCE = 1e-6
@@ -22,10 +23,10 @@ def eval_config(config: EvaluationConfig) -> tfma.EvalConfig:
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
-                signature_name=metric_names.EXAMPLES_SIGNATURE,
-                preprocessing_function_names=[metric_names.LABELS_SIGNATURE],
-                label_key=metric_names.LABEL_KEY,
-                prediction_key=metric_names.PREDICTION_KEY,
+                signature_name=signatures.SERVING_EXAMPLES,
+                preprocessing_function_names=[signatures.EVAL_LABELS],
+                label_key=signatures.LABEL_INDEX,
+                prediction_key=signatures.PROBABILITIES,
             )
         ],
         slicing_specs=[

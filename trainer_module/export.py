@@ -14,19 +14,20 @@ import tensorflow as tf
 from preprocessing import features
 from trainer_module import images
 from trainer_module.model import Network
+from trainer_module.signatures import (
+    EVAL_LABELS,
+    EXAMPLES,
+    IMAGE_BYTES,
+    LABEL,
+    LABEL_INDEX,
+    PROBABILITIES,
+    SERVING_DEFAULT,
+    SERVING_EXAMPLES,
+    TOP_K_LABELS,
+    TOP_K_PROBABILITIES,
+)
 
 TOP_K = 5
-# Signatures and the names of their inputs and outputs.
-SERVING_DEFAULT = "serving_default"
-SERVING_EXAMPLES = "serving_examples"
-EVAL_LABELS = "eval_labels"
-IMAGE_BYTES = "image_bytes"
-EXAMPLES = "examples"
-LABEL = "label"
-PROBABILITIES = "probabilities"
-TOP_K_LABELS = "top_k_labels"
-TOP_K_PROBABILITIES = "top_k_probabilities"
-LABEL_INDEX = "label_index"
 
 
 class ServedModel(tf.Module):

@@ -11,9 +11,10 @@ import tensorflow as tf
 from preprocessing import features
 from trainer_module import images, weights_io
 from trainer_module.evaluate import make_logits
-from trainer_module.export import PROBABILITIES, ServedModel, export
+from trainer_module.export import ServedModel, export
 from trainer_module.input_pipeline import read_records
 from trainer_module.model import Network
+from trainer_module.signatures import PROBABILITIES
 
 if TYPE_CHECKING:
     from trainer_module.loop import Training

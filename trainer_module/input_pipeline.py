@@ -5,7 +5,6 @@ the step, so any step can be produced without those before it.
 """
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -137,7 +136,10 @@ def eval_dataset(
 
 def read_records(index: RecordIndex, chosen: range, batch: int) -> tf.data.Dataset:
     """The records at `chosen`, as string vectors of up to `batch` records."""
-    read: Callable[[np.ndarray], np.ndarray] = lambda rows: np.asarray(index.read(rows), object)  # noqa: E731
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(index.read(rows), object)
+
     rows = tf.data.Dataset.range(chosen.start, chosen.stop, chosen.step).batch(batch)
     return rows.map(
         lambda row: tf.ensure_shape(tf.numpy_function(read, [row], tf.string), [None]),
