@@ -9,8 +9,7 @@ import jinja2
 
 from components.evaluator import verdict
 from components.serving_validator.executor import RESULT_FILE
-from pipeline import charts
-from pipeline import config as config_lib
+from pipeline import charts, config_file
 from pipeline.config import PipelineConfig
 from pipeline.local_runner import NodeResult
 from pipeline.summary import output, output_json
@@ -45,7 +44,7 @@ def write(
     values = {
         "summary": summary,
         "model_name": config.serving.model_name,
-        "config": config_lib.dump(config),
+        "config": config_file.dump(config),
         "total_secs": sum(node["secs"] for node in summary["nodes"]),
         **_evaluation(results),
         **_training(results),

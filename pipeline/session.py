@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import beam_options, failures
-from pipeline import config as config_lib
+from pipeline import beam_options, config_file, failures
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
 from pipeline.metadata import connection_config
@@ -43,7 +42,7 @@ def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: boo
         report_dir, log_dir = output_dir / "reports" / run_id, output_dir / "logs" / run_id
         log_dir.mkdir(parents=True)
         report_dir.mkdir(parents=True)
-        (report_dir / "config.yaml").write_text(config_lib.dump(config), encoding="utf-8")
+        (report_dir / "config.yaml").write_text(config_file.dump(config), encoding="utf-8")
         console = RunConsole(capture.terminal)
         console.print(f"run {run_id}: {data.num_files} files in {data.num_classes} classes")
         with capture.to_file(log_dir / "startup.log"):
@@ -143,7 +142,7 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
     if summary["pushed_to"]:
         console.print(f"pushed to  {summary['pushed_to']}")
     console.print(f"report     {summary['report']}")
-    metadata_uri = config_lib.masked(config.pipeline.metadata_uri)
+    metadata_uri = config_file.masked(config.pipeline.metadata_uri)
     console.print(f"metadata   {metadata_uri or output_dir / METADATA_FILE}")
     console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
 

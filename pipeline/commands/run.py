@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline import config as config_lib
-from pipeline import preflight, session
+from pipeline import config_file, preflight, session
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -35,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Checks, then runs; nothing heavy is imported before the checks are done."""
-    config = config_lib.load(args.config, args.overrides)
+    config = config_file.load(args.config, args.overrides)
     output_dir = Path(args.output_dir or Path("runs") / Path(args.config).stem).absolute()
     data = preflight.check(config, output_dir)
     return session.run(config, data, output_dir, args.verbose)

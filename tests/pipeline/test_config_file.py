@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
+from pipeline import config_file
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig
 
@@ -37,23 +37,23 @@ def minimal(tmp_path) -> Path:
 )  # fmt: skip
 def test_bad_overrides_are_refused_in_one_line(minimal, override, message):
     with pytest.raises(InputError) as error:
-        config.load(minimal, [override])
+        config_file.load(minimal, [override])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_overrides_are_read_as_yaml_and_the_last_wins(minimal):
-    loaded = config.load(
+    loaded = config_file.load(
         minimal, ["trainer.lr_init=2e-3", "trainer.max_epochs=9", "trainer.max_epochs=7"]
     )
     assert (loaded.trainer.lr_init, loaded.trainer.max_epochs) == (2e-3, 7)
 
 
 def test_what_is_dumped_loads_as_the_same(minimal, tmp_path):
-    loaded = config.load(minimal, ["beam.args=[--a=b]", "evaluation.max_top_1_drop=0.1"])
+    loaded = config_file.load(minimal, ["beam.args=[--a=b]", "evaluation.max_top_1_drop=0.1"])
     path = tmp_path / "dumped.yaml"
-    path.write_text(config.dump(loaded))
-    assert config.load(path) == loaded
+    path.write_text(config_file.dump(loaded))
+    assert config_file.load(path) == loaded
 
 
 @pytest.mark.parametrize("content", [b"- a\n- b\n", b"", b"\xff\xfe", b"a: [", b"data: 3\n"])
@@ -61,14 +61,14 @@ def test_files_that_are_no_config(tmp_path, content):
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with pytest.raises(InputError):
-        config.load(path)
+        config_file.load(path)
 
 
 def test_shipped_configs_are_valid():
     shipped = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
     assert shipped
     for path in shipped:
-        config.load(path)
+        config_file.load(path)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_shipped_configs_are_valid():
     ],
 )
 def test_passwords_are_not_shown(uri, shown):
-    assert config.masked(uri) == shown
+    assert config_file.masked(uri) == shown
 
 
 def test_the_published_recipe_is_the_default_of_the_trainer():
-    shipped = config.load(
+    shipped = config_file.load(
         Path(__file__).parents[2] / "configs" / "imagenet_8gpu.yaml"
     ).trainer.model_dump()
     ours = TrainConfig().model_dump()

@@ -1,0 +1,84 @@
+"""Config files: reading them with overrides, and writing down what was resolved."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from pipeline.config import PipelineConfig
+from preprocessing.errors import InputError
+from trainer_module.settings import read_settings
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
+    """Reads a config file, applies `key=value` overrides and validates the result.
+
+    Args:
+      path: YAML file with the sections of `PipelineConfig`.
+      overrides: strings such as `trainer.max_epochs=3`; the value is read as YAML.
+
+    Raises:
+      InputError: the file is missing or no YAML mapping, an override has no `=`, or a key or
+        value is refused.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
+        raise InputError(f"config {path}: cannot be read: {reason}") from None
+    values = _parse_yaml(text, str(path))
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"config {path}: must be a mapping of sections "
+            f"({', '.join(PipelineConfig.model_fields)}). Received: {type(values).__name__}"
+        )
+    values = functools.reduce(_with_override, overrides, dict(values))
+    return read_settings(PipelineConfig, values, f"config {path}")
+
+
+def dump(config: PipelineConfig) -> str:
+    """The resolved config as YAML, every default written out, for people to keep.
+
+    `load` reads it back; only a password in `pipeline.metadata_uri` is masked.
+    """
+    values = config.model_dump(mode="json")
+    values["pipeline"]["metadata_uri"] = masked(config.pipeline.metadata_uri)
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def masked(uri: str) -> str:
+    """A URI whose password, if it has one, is `***`."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        one_line = " ".join(str(error).split())
+        raise InputError(f"{source}: is not valid YAML: {one_line}") from None
+
+
+def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    parts = key.split(".")
+    if not equals or not all(parts):
+        raise InputError(
+            f"--set takes key=value, as in trainer.max_epochs=3. Received: {override!r}"
+        )
+    result = dict(values)
+    section = result
+    for part in parts[:-1]:
+        inner = section.get(part, {})
+        if not isinstance(inner, Mapping):
+            raise InputError(f"--set {override}: {part!r} is a value, not a section")
+        section[part] = section = dict(inner)
+    section[parts[-1]] = _parse_yaml(text, f"--set {override}")
+    return result
