@@ -14,6 +14,7 @@ reading the contract costs nothing.
 | image/class/text   | bytes | []    | the class name, UTF-8                                    |
 | image/filename     | bytes | []    | URI of the source file, UTF-8                            |
 | image/sha256       | bytes | []    | hexadecimal SHA-256 of the source file's bytes           |
+| image/column/NAME  | bytes | []    | what the source's column NAME says of it, UTF-8; optional |
 
 Records come in two kinds. A source record holds a file as it was found: `image/encoded` may be
 anything and `image/class/label` is absent. A preprocessed record holds every key of the table.
@@ -23,6 +24,15 @@ not lost: `image/encoded` is empty, `image/sha256` is that of no bytes, and one 
 | key                | dtype | shape | value                                                    |
 |--------------------|-------|-------|----------------------------------------------------------|
 | image/read_error   | bytes | []    | what the system said, UTF-8; absent where the file was read |
+
+Image facts are a third kind, for statistics: one small record for each source record, without
+pixels. They have `image/format`, `image/height` and `image/width` as the source record has them,
+`image/class/text` unless it is empty, `image/column/NAME`, and
+
+| key                | dtype | shape | value                                                    |
+|--------------------|-------|-------|----------------------------------------------------------|
+| image/aspect_ratio | float | []    | width / height, above 0; missing where they are          |
+| image/num_bytes    | int64 | []    | size of the source file, bytes, 0 or more                |
 """
 
 ENCODED = "image/encoded"
@@ -34,6 +44,10 @@ CLASS_TEXT = "image/class/text"
 FILENAME = "image/filename"
 SHA256 = "image/sha256"
 READ_ERROR = "image/read_error"
+ASPECT_RATIO = "image/aspect_ratio"
+NUM_BYTES = "image/num_bytes"
+# The name of a column of the source follows.
+COLUMN_PREFIX = "image/column/"
 
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"

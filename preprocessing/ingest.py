@@ -4,15 +4,17 @@
 
 Only names and hashes are planned with, and only unit numbers travel through Beam: no picture
 ever passes a shuffle, and the bytes written do not depend on the number of workers or on the
-runner. Output, below one folder:
+runner. Output, below one folder, and the image facts in shards of the same names below another:
 
     Split-train/train-00000-of-00004   records of `preprocessing.features`, a shard a unit
     Split-eval/eval-00000-of-00004     the same number; a shard may be empty
-    index/index-00000-of-00004.jsonl   {"uri", "sha256", "bytes", "class", "split"} a line
+    index/index-00000-of-00004.jsonl   {"uri", "sha256", "bytes", "class", "split", "format",
+                                       "height", "width"} a line, the last three null if unknown
 
 The index holds what later steps plan with, so that they need not read pictures for it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -46,6 +48,7 @@ def ingest(
     make_pipeline: Callable[[], beam.Pipeline],
     eval_fraction: float,
     seed: int,
+    facts: str | None = None,
 ) -> dict[str, int]:
     """Writes the source records of an image folder.
 
@@ -55,6 +58,7 @@ def ingest(
       make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
       eval_fraction: share of the images, 0 to 1, that the evaluation split gets.
       seed: of the shuffle and of the split.
+      facts: folder for the image facts, empty or absent; without it there are none.
 
     Returns:
       How many records each split has.
@@ -63,10 +67,15 @@ def ingest(
       InputError: the folder is not usable, or a split would have no image.
     """
     units = plan_units(image_folder.list_images(source), seed)
-    with staged(output) as staging:
+    with contextlib.ExitStack() as stack:
+        staging = stack.enter_context(staged(output))
+        facts_staging = stack.enter_context(staged(facts)) if facts else None
         plan = staging / "plan"
         for folder in (plan, staging / INDEX_FOLDER, *(split_folder(staging, s) for s in SPLITS)):
             folder.mkdir()
+        if facts_staging:
+            for split in SPLITS:
+                split_folder(facts_staging, split).mkdir()
         for number, names in enumerate(units):
             records.write_text(str(plan / f"{number}.json"), json.dumps(names))
         with make_pipeline() as pipeline:
@@ -75,7 +84,15 @@ def ingest(
                 | "Units" >> beam.Create(range(len(units)))
                 | "Spread" >> beam.Reshuffle()  # numbers only
                 | "WriteUnit"
-                >> beam.Map(write_unit, len(units), source, str(staging), eval_fraction, seed)
+                >> beam.Map(
+                    write_unit,
+                    len(units),
+                    source,
+                    str(staging),
+                    str(facts_staging) if facts_staging else None,
+                    eval_fraction,
+                    seed,
+                )
             )
         for number in range(len(units)):
             (plan / f"{number}.json").unlink()
@@ -132,32 +149,65 @@ def split_of(sha256: str, eval_fraction: float, seed: int) -> str:
 
 
 def write_unit(
-    unit: int, num_units: int, source: str, staging: str, eval_fraction: float, seed: int
+    unit: int,
+    num_units: int,
+    source: str,
+    staging: str,
+    facts_staging: str | None,
+    eval_fraction: float,
+    seed: int,
 ) -> None:
     """Reads the files of one unit and writes its shard of each split and of the index."""
     names = json.loads((Path(staging) / "plan" / f"{unit}.json").read_text(encoding="utf-8"))
-    train, evaluation = (
-        str(split_folder(staging, split) / features.shard_name(split, unit, num_units))
-        for split in SPLITS
-    )
     index = Path(staging) / INDEX_FOLDER / f"{features.shard_name('index', unit, num_units)}.jsonl"
     lines = []
-    with records.record_writer(train) as to_train, records.record_writer(evaluation) as to_eval:
+    with contextlib.ExitStack() as stack:
+
+        def writers(root: str) -> dict[str, Any]:
+            return {
+                split: stack.enter_context(
+                    records.record_writer(
+                        str(split_folder(root, split) / features.shard_name(split, unit, num_units))
+                    )
+                )
+                for split in SPLITS
+            }
+
+        pictures = writers(staging)
+        facts = writers(facts_staging) if facts_staging else {}
         for name in names:
             values = read_source(source, name)
             sha256 = values[features.SHA256].decode()
             split = split_of(sha256, eval_fraction, seed)
-            writer = to_eval if split == features.EVAL_SPLIT else to_train
-            writer.write(records.make_record(values))
+            pictures[split].write(records.make_record(values))
+            if facts:
+                facts[split].write(records.make_record(image_facts(values)))
             entry = {
                 "uri": values[features.FILENAME].decode(errors="backslashreplace"),
                 "sha256": sha256,
                 "bytes": len(values[features.ENCODED]),
                 "class": values[features.CLASS_TEXT].decode(),
                 "split": split,
+                "format": values.get(features.FORMAT, b"").decode() or None,
+                "height": values.get(features.HEIGHT),
+                "width": values.get(features.WIDTH),
             }
             lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
     records.write_text(str(index), "".join(lines))
+
+
+def image_facts(values: dict[str, records.Value]) -> dict[str, records.Value]:
+    """What the values of a source record say of the picture, without its pixels."""
+    kept = (features.FORMAT, features.HEIGHT, features.WIDTH, features.CLASS_TEXT)
+    facts = {
+        key: value
+        for key, value in values.items()
+        if value and (key in kept or key.startswith(features.COLUMN_PREFIX))
+    }
+    facts[features.NUM_BYTES] = len(values[features.ENCODED])
+    if features.HEIGHT in facts:
+        facts[features.ASPECT_RATIO] = facts[features.WIDTH] / facts[features.HEIGHT]
+    return facts
 
 
 def read_source(source: str, name: str) -> dict[str, records.Value]:

@@ -7,20 +7,22 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
-Value = bytes | int
+Value = bytes | int | float
 
 
 def make_record(values: Mapping[str, Value]) -> bytes:
     """Serialises one record; the same values give the same bytes.
 
     Args:
-      values: key to bytes or int, as `preprocessing.features` says.
+      values: key to bytes, int or float, as `preprocessing.features` says.
     """
     example = tf.train.Example()
     for key, value in values.items():
         feature = example.features.feature[key]
         if isinstance(value, bytes):
             feature.bytes_list.value.append(value)
+        elif isinstance(value, float):
+            feature.float_list.value.append(value)
         else:
             feature.int64_list.value.append(value)
     # The order of a protobuf map is undefined otherwise.
@@ -35,6 +37,8 @@ def parse_record(record: bytes) -> dict[str, Value]:
             values[key] = feature.bytes_list.value[0]
         elif feature.int64_list.value:
             values[key] = feature.int64_list.value[0]
+        elif feature.float_list.value:
+            values[key] = feature.float_list.value[0]
     return values
 
 

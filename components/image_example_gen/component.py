@@ -21,6 +21,7 @@ class ImageExampleGenSpec(types.ComponentSpec):
     INPUTS = {}
     OUTPUTS = {
         standard_component_specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        executor.FACTS_KEY: ChannelParameter(type=standard_artifacts.Examples),
     }
 
 
@@ -35,6 +36,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
       - `examples`: `Examples` with the splits `train` and `eval`: uncompressed TFRecords of
         source records (see preprocessing/features.py), and the index of
         preprocessing/ingest.py.
+      - `image_facts`: `Examples` with the same splits: for each source record a small one
+        without pixels (format, size, class; see preprocessing/features.py), for statistics.
     """
 
     SPEC_CLASS = ImageExampleGenSpec
@@ -57,5 +60,6 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 seed=seed,
                 code_digest=code_digest("components.image_example_gen"),
                 examples=types.Channel(type=standard_artifacts.Examples),
+                image_facts=types.Channel(type=standard_artifacts.Examples),
             )
         )

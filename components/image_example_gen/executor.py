@@ -13,6 +13,7 @@ from preprocessing import ingest
 PATH_KEY = "path"
 EVAL_FRACTION_KEY = "eval_fraction"
 SEED_KEY = "seed"
+FACTS_KEY = "image_facts"
 FINGERPRINT_KEY = "input_fingerprint"  # set by the driver
 
 
@@ -30,6 +31,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
+        facts = artifact_utils.get_single_instance(output_dict[FACTS_KEY])
         source = exec_properties[PATH_KEY]
         report(f"reading images of {source}")
         counts = ingest.ingest(
@@ -38,10 +40,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             make_pipeline=self._make_beam_pipeline,
             eval_fraction=exec_properties[EVAL_FRACTION_KEY],
             seed=exec_properties[SEED_KEY],
+            facts=facts.uri,
         )
         report(", ".join(f"{count} {split}" for split, count in counts.items()) + " images", 1.0)
-        describe_examples(examples, list(counts))
-        examples.set_int_custom_property("span", 0)
-        if FINGERPRINT_KEY in exec_properties:
-            fingerprint = exec_properties[FINGERPRINT_KEY]
-            examples.set_string_custom_property(FINGERPRINT_KEY, fingerprint)
+        for artifact in (examples, facts):
+            describe_examples(artifact, list(counts))
+            artifact.set_int_custom_property("span", 0)
+            if FINGERPRINT_KEY in exec_properties:
+                fingerprint = exec_properties[FINGERPRINT_KEY]
+                artifact.set_string_custom_property(FINGERPRINT_KEY, fingerprint)

@@ -15,7 +15,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.image_example_gen.component import ImageExampleGen
 from components.image_preprocessor.component import ImagePreprocessor
-from preprocessing import features
+from preprocessing import features, records
 from preprocessing.errors import InputError
 
 CLASSES = ["ant", "bee", "çiçek"]
@@ -106,7 +106,7 @@ def test_outputs_are_what_the_next_nodes_read(data_run):
 
 def test_stock_nodes_accept_a_shard_without_records(data_run):
     _, artifacts = executions(data_run[2])
-    source = uri(artifacts, "Examples", "ImageExampleGen")
+    source = uri(artifacts, "Examples", "ImageExampleGen/examples/")
     sizes = [path.stat().st_size for path in (source / "Split-eval").iterdir()]
     assert 0 in sizes
     assert sum(sizes) > 0
@@ -115,6 +115,30 @@ def test_stock_nodes_accept_a_shard_without_records(data_run):
     dataset = uri(artifacts, "Examples", "ImagePreprocessor")
     counts = json.loads((dataset / "counts.json").read_text())
     assert statistics.datasets[0].num_examples == counts["splits"]["eval"]["seen"]
+
+
+def test_facts_say_what_the_source_records_hold(data_run):
+    _, artifacts = executions(data_run[2])
+    source = uri(artifacts, "Examples", "ImageExampleGen/examples/")
+    facts = uri(artifacts, "Examples", "ImageExampleGen/image_facts/")
+    shards = sorted(path.relative_to(source) for path in source.glob("Split-*/*"))
+    assert sorted(path.relative_to(facts) for path in facts.glob("Split-*/*")) == shards
+    for shard in shards:
+        pairs = zip(
+            records.read_records(str(source / shard)),
+            records.read_records(str(facts / shard)),
+            strict=True,
+        )
+        for record, fact in ((records.parse_record(a), records.parse_record(b)) for a, b in pairs):
+            assert fact[features.NUM_BYTES] == len(record[features.ENCODED])
+            assert fact[features.CLASS_TEXT] == record[features.CLASS_TEXT]
+            assert features.ENCODED not in fact
+            if features.WIDTH in record:
+                aspect = record[features.WIDTH] / record[features.HEIGHT]
+                assert fact[features.ASPECT_RATIO] == pytest.approx(aspect)
+                assert fact[features.FORMAT] == b"png"
+            else:
+                assert features.ASPECT_RATIO not in fact
 
 
 def test_transform_graph_gives_the_labels_of_the_records(data_run):
