@@ -6,6 +6,7 @@ own code is followed: the versions of installed packages are the business of the
 """
 
 import ast
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterator
@@ -38,20 +39,55 @@ def code_digest(*packages: str, root: Path = ROOT) -> str:
     return _digest(root, tuple(sorted(set(packages))))
 
 
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """What a digest stands for.
+
+    Attributes:
+      files: SHA-256 of each file by its path below the root.
+      foreign_imports: dotted names of what the files import and is not ours.
+    """
+
+    files: dict[str, str]
+    foreign_imports: frozenset[str]
+
+
+# By digest. Only what this process computed is known.
+_computed: dict[str, Code] = {}
+
+
+def code_of(digest: str) -> Code:
+    """Returns what a digest stands for that `code_digest` gave in this process.
+
+    Raises:
+      KeyError: the digest is not from this process.
+    """
+    return _computed[digest]
+
+
 @functools.lru_cache(maxsize=64)
 def _digest(root: Path, packages: tuple[str, ...]) -> str:
     waiting = [path for name in packages for path in _named_files(root, name)]
     sources: dict[Path, bytes] = {}
+    foreign: set[str] = set()
     while waiting:
         path = waiting.pop()
-        if path not in sources:
-            sources[path] = path.read_bytes()
-            waiting.extend(_imported_files(root, path, sources[path]))
+        if path in sources:
+            continue
+        sources[path] = path.read_bytes()
+        for name in _imported_names(root, path, sources[path]):
+            if name.partition(".")[0] in OWN_PACKAGES:
+                waiting.extend(_module_files(root, name))
+            else:
+                foreign.add(name)
     digest = hashlib.sha256()
+    files = {}
     for path in sorted(sources):
         name = path.relative_to(root).as_posix()
         digest.update(f"{name}\0{len(sources[path])}\0".encode())
         digest.update(sources[path])
+        files[name] = hashlib.sha256(sources[path]).hexdigest()
+    _computed[digest.hexdigest()] = Code(files, frozenset(foreign))
     return digest.hexdigest()
 
 
@@ -76,17 +112,14 @@ def _module_files(root: Path, name: str) -> Iterator[Path]:
                 yield path
 
 
-def _imported_files(root: Path, path: Path, source: bytes) -> Iterator[Path]:
+def _imported_names(root: Path, path: Path, source: bytes) -> Iterator[str]:
     package = path.relative_to(root).parent.parts  # also that of an __init__.py
     for node in ast.walk(ast.parse(source, filename=str(path))):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
             # What is imported from a package may be one of its modules.
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.partition(".")[0] in OWN_PACKAGES:
-                yield from _module_files(root, name)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
