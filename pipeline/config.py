@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from preprocessing.colors import color_code, parse_color
+from pipeline import node_names
 from trainer_module.config import TrainConfig
 from trainer_module.settings import Float, Settings
 
@@ -25,6 +27,8 @@ class DataConfig(Settings):
     """Share of the images, 0 to 1, that the evaluation split gets, chosen by their content."""
     seed: int = Field(0, ge=0)
     """Seed of the split and of the shuffle of the records."""
+    on_duplicate: Literal["keep", "drop", "fail"] = "keep"
+    """Files with the same bytes: use all, use one (none where their labels differ), or stop."""
 
 
 class PreprocessingConfig(Settings):
@@ -34,12 +38,19 @@ class PreprocessingConfig(Settings):
     """The shorter side is shrunk to at most this many pixels; nothing is enlarged."""
     jpeg_quality: int = Field(95, ge=1, le=100)
     """Quality of re-encoded images. Images that need no change are not re-encoded."""
+    background: str | list[int] = "#ffffff"
+    """What shows through transparent parts: a CSS colour name, #rrggbb, or [red, green, blue]."""
     max_bad_fraction: Float = Field(0.01, ge=0, le=1)
     """The run stops when more than this share of the images is unusable."""
     max_pixels: int = Field(100_000_000, ge=1)
     """An image whose header says more pixels than this is not decoded but quarantined."""
     shard_size_mb: int = Field(128, ge=1)
     """Target size of a TFRecord shard in megabytes (10^6 bytes)."""
+
+    @pydantic.field_validator("background")
+    @classmethod
+    def _a_color(cls, value: str | list[int]) -> str:
+        return color_code(parse_color(value))
 
 
 class EvaluationConfig(Settings):
@@ -51,14 +62,43 @@ class EvaluationConfig(Settings):
     """Smallest top-5 accuracy, 0 to 1."""
     max_top_1_drop: Float | None = Field(None, ge=0, le=1)
     """Largest loss of top-1 against the model that is served now, on the same images."""
-    slices: list[str] = Field(default_factory=lambda: ["image/class/text"])
-    """Record features by whose values the metrics are sliced."""
+    min_worst_slice_top_1: Float | None = Field(None, ge=0, le=1)
+    """Smallest top-1 of any slice that has `min_slice_examples` images."""
+    max_slice_top_1_drop: Float | None = Field(None, ge=0, le=1)
+    """Largest loss of top-1 in any such slice against the model that is served now."""
+    min_examples: int = Field(1, ge=1)
+    """Smallest number of evaluation images."""
+    min_slice_examples: int = Field(30, ge=1)
+    """Slices with fewer images decide nothing."""
+    decide_on: Literal["estimate", "lower_bound"] = "estimate"
+    """What the rules compare: what was measured, or the lower end of its interval."""
+    confidence: Float = Field(0.95, gt=0, lt=1)
+    """Confidence of all intervals, both sides together."""
+    broken_baseline: Literal["skip", "fail"] = "fail"
+    """What to do when the served model does not load: judge without it, or stop."""
+    slices: list[Literal["class", "size", "format"]] = Field(
+        default_factory=lambda: ["class", "size", "format"]
+    )
+    """What the figures are also given by: class, size (of the image's shorter side), format."""
+    slice_columns: list[str] = Field(default_factory=list)
+    """Columns of the manifest by whose values the figures are given as well."""
 
     @pydantic.model_validator(mode="after")
     def _has_a_rule(self) -> "EvaluationConfig":
-        if self.min_top_1 is None and self.min_top_5 is None and self.max_top_1_drop is None:
+        rules = (
+            "min_top_1",
+            "min_top_5",
+            "max_top_1_drop",
+            "min_worst_slice_top_1",
+            "max_slice_top_1_drop",
+        )
+        if all(getattr(self, name) is None for name in rules):
+            raise ValueError(f"a gate needs at least one rule: set one of {', '.join(rules)}")
+        slice_rule = self.min_worst_slice_top_1 is not None or self.max_slice_top_1_drop is not None
+        if slice_rule and not (self.slices or self.slice_columns):
             raise ValueError(
-                "a gate needs at least one rule: set min_top_1, min_top_5 or max_top_1_drop"
+                "min_worst_slice_top_1 and max_slice_top_1_drop need something to slice by: name "
+                "it in slices or slice_columns"
             )
         return self
 
@@ -81,9 +121,20 @@ class PipelineSection(Settings):
     """Name of the pipeline in ML Metadata."""
     enable_cache: bool = True
     """Take the result of a node whose inputs, settings and code are unchanged from the cache."""
+    no_cache: list[str] = Field(default_factory=list)
+    """Names of nodes that run each time, as in [HorovodTrainer]."""
     metadata_uri: str = ""
     """sqlite://PATH, mysql://, postgresql:// or grpc://HOST:PORT; empty: a SQLite file in the
     output folder."""
+
+    @pydantic.field_validator("no_cache")
+    @classmethod
+    def _known_nodes(cls, names: list[str]) -> list[str]:
+        for name in names:
+            problem = node_names.problem(name)
+            if problem:
+                raise ValueError(f"must hold names of nodes; {problem}")
+        return names
 
     @pydantic.field_validator("metadata_uri")
     @classmethod

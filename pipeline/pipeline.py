@@ -16,7 +16,7 @@ from components.latest_blessed_model.component import LatestBlessedModel
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
 from pipeline.config import PipelineConfig
-from pipeline.evaluation import eval_config
+from pipeline.evaluation import eval_config, rules
 from preprocessing import features
 
 # What says something about pictures. The encoded bytes are left out, which statistics would take
@@ -68,6 +68,7 @@ def create_pipeline(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
+        on_duplicate=config.data.on_duplicate,
         **config.preprocessing.model_dump(),
     )
 
@@ -87,6 +88,7 @@ def create_pipeline(
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["baseline_model"],
         eval_config=eval_config(config.evaluation),
+        rules=rules(config.evaluation),
     )
 
     # Serves the exported model in a fresh process, and compares it with the trained one.

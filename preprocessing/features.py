@@ -56,6 +56,11 @@ EVAL_SPLIT_NAMES = (EVAL_SPLIT, "validation", "val")
 
 # Beside the shards of a dataset: one class name a line, line i (from 0) names label i.
 CLASS_NAMES_FILE = "labels.txt"
+# Beside them, and the first two in the folder of the transform graph as well: classes and pixels,
+# a line a class with its training images, and a row an image.
+STATISTICS_FILE = "statistics.json"
+CLASS_FREQUENCIES_FILE = "class_frequencies.txt"
+MANIFEST_FILE = "manifest.parquet"
 # Name of the vocabulary in the transform graph, which holds the same names in the same order.
 CLASS_VOCABULARY = "class_names"
 

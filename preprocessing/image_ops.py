@@ -3,16 +3,21 @@
     data -> read_header (format and size, no pixel is decoded)
          -> normalise   (limits, decode, shrink, upright, 8-bit RGB or grey, encode)
 
+    modes.py     any kind of pixels -> 8-bit RGB or grey
+    upright.py   EXIF orientation
+
 What a file is, is decided by its bytes, never by its ending.
 """
 
 import io
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image
 
 from preprocessing import file_structure
+from preprocessing.colors import RGB, WHITE
+from preprocessing.modes import eight_bit
+from preprocessing.upright import exif_orientation, upright
 
 # Pillow's names of the formats that are read. Others count as unknown.
 READ_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
@@ -24,7 +29,6 @@ DAMAGED = "damaged or truncated"
 TOO_LARGE = "too many pixels"
 
 _MAX_JPEG_SIDE_PX = 65_500  # libjpeg's limit
-_ORIENTATION_TAG = 0x0112
 
 # Pillow's own limit is one number a process. Ours is an argument, checked before any decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -85,24 +89,52 @@ def read_header(data: bytes) -> Header | None:
     return Header(_format_name(image), image.height, image.width)
 
 
-def normalise(data: bytes, *, max_side_px: int, jpeg_quality: int, max_pixels: int) -> EncodedImage:
+def normalise(
+    data: bytes,
+    *,
+    max_side_px: int,
+    jpeg_quality: int,
+    max_pixels: int,
+    background: RGB = WHITE,
+) -> EncodedImage:
     """Makes any supported image file one that every reader decodes alike.
 
     A baseline JPEG or an 8-bit PNG, RGB or grey, upright, without alpha, complete, whose shorter
     side is at most `max_side_px`, comes back byte for byte. Everything else is decoded: the
-    first frame, turned upright by its EXIF orientation, alpha over white, CMYK and palettes to
-    RGB, the high byte of 16-bit values; shrunk with antialiasing so that the shorter side is
-    `max_side_px` (never enlarged, aspect kept); and encoded, as PNG if the source is lossless
-    and was not shrunk, otherwise as JPEG. Embedded colour profiles are not applied.
+    first frame, turned upright by its EXIF orientation, alpha over `background`, CMYK and
+    palettes to RGB, the high byte of 16-bit values; shrunk with antialiasing so that the shorter
+    side is `max_side_px` (never enlarged, aspect kept); and encoded, as PNG if the source is
+    lossless and was not shrunk, otherwise as JPEG. Embedded colour profiles are not applied.
 
     Args:
       data: the file's bytes.
       max_side_px: longest allowed shorter side, pixels.
       jpeg_quality: 1 to 100, of a newly encoded JPEG.
       max_pixels: a picture with more pixels in its header is not decoded.
+      background: red, green, blue, 0 to 255, of what shows through transparent parts.
 
     Raises:
       UnusableImageError: empty, of an unknown format, damaged, or too large.
+    """
+    limits = {"max_side_px": max_side_px, "max_pixels": max_pixels, "background": background}
+    return normalise_with_pixels(data, jpeg_quality=jpeg_quality, **limits)[0]
+
+
+def normalise_with_pixels(
+    data: bytes,
+    *,
+    max_side_px: int,
+    jpeg_quality: int,
+    max_pixels: int,
+    background: RGB = WHITE,
+) -> tuple[EncodedImage, Image.Image]:
+    """Does what `normalise` does, for callers that look at the pixels as well.
+
+    Returns:
+      The file, and its pixels before they were encoded: mode `RGB` or `L`, uint8, upright.
+
+    Raises:
+      UnusableImageError: as `normalise` does.
     """
     image = _open(data)
     if image.width * image.height > max_pixels:
@@ -120,17 +152,18 @@ def normalise(data: bytes, *, max_side_px: int, jpeg_quality: int, max_pixels: i
         if image.format == "PNG":
             file_structure.check_png_sums(data)
         if passes:
-            return EncodedImage(data, _format_name(image), image.height, image.width)
-        orientation = _orientation(image)
-        pixels = _eight_bit(image)
+            encoded = EncodedImage(data, _format_name(image), image.height, image.width)
+            return encoded, image
+        orientation = exif_orientation(image)
+        pixels = eight_bit(image, background)
     except MemoryError:
         raise
     except Exception as error:  # decoders meet hostile bytes: their errors are of any type
         raise UnusableImageError(DAMAGED, str(error)) from error
     if target != size:
         pixels = pixels.resize(target, Image.Resampling.BICUBIC)
-    pixels = _upright(pixels, orientation)
-    return _encode(pixels, jpeg_quality, as_png=lossless and target == size)
+    pixels = upright(pixels, orientation)
+    return _encode(pixels, jpeg_quality, as_png=lossless and target == size), pixels
 
 
 def _open(data: bytes) -> Image.Image:
@@ -165,7 +198,7 @@ def _shrunk(size: tuple[int, int], max_side_px: int) -> tuple[int, int]:
 
 def _needs_no_change(image: Image.Image, data: bytes) -> bool:
     """Whether TensorFlow decodes exactly these bytes to the picture that is meant."""
-    if image.mode not in ("L", "RGB") or _orientation(image) != 1:
+    if image.mode not in ("L", "RGB") or exif_orientation(image) != 1:
         return False
     # Pillow forgives a missing end, TensorFlow does not.
     if image.format == "JPEG":
@@ -187,46 +220,6 @@ def _needs_no_change(image: Image.Image, data: bytes) -> bool:
 def _is_lossy_webp(image: Image.Image, data: bytes) -> bool:
     # An extended WebP (VP8X) may hold either; it counts as lossy, which is the common case.
     return image.format == "WEBP" and data[12:16] != b"VP8L"
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 (upright) where there is none or it makes no sense."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except MemoryError:
-        raise
-    except Exception:  # a broken EXIF block does not make the picture unusable
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def _upright(pixels: Image.Image, orientation: int) -> Image.Image:
-    method = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }.get(orientation)
-    return pixels if method is None else pixels.transpose(method)
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Decoded pixels as mode `L` (grey) or `RGB`, uint8."""
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's convert would clip it
-        values = np.asarray(image).astype(np.uint32)
-        return Image.fromarray((values >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
 
 
 def _encode(pixels: Image.Image, jpeg_quality: int, *, as_png: bool) -> EncodedImage:

@@ -20,10 +20,25 @@ _RECORD_OVERHEAD_BYTES = 16
 
 @dataclass(frozen=True)
 class Part:
-    """A part file: its path and its size in bytes."""
+    """A part file.
+
+    Attributes:
+      path: of the file.
+      num_bytes: its size.
+      num_records: how many records it has.
+    """
 
     path: str
     num_bytes: int
+    num_records: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the records of a part went: a shard's file name, and the first one's position."""
+
+    shard: str
+    position: int
 
 
 class PartWriter:
@@ -41,6 +56,7 @@ class PartWriter:
         self._stack = contextlib.ExitStack()
         self._writer = None
         self._sizes: list[int] = []
+        self._records: list[int] = []
 
     def __enter__(self) -> "PartWriter":
         return self
@@ -51,24 +67,28 @@ class PartWriter:
     @property
     def parts(self) -> list[Part]:
         """The parts so far; complete after the `with`."""
-        return [Part(self._path(number), size) for number, size in enumerate(self._sizes)]
+        sizes = enumerate(zip(self._sizes, self._records, strict=True))
+        return [Part(self._path(number), size, count) for number, (size, count) in sizes]
 
-    def write(self, record: bytes) -> None:
-        """Appends a serialised record."""
+    def write(self, record: bytes) -> tuple[int, int]:
+        """Appends a serialised record; returns its part's number and its position there."""
         num_bytes = len(record) + _RECORD_OVERHEAD_BYTES
         if self._writer is None or self._sizes[-1] + num_bytes > self._max_bytes:
             self._stack.close()
             self._sizes.append(0)
+            self._records.append(0)
             path = self._path(len(self._sizes) - 1)
             self._writer = self._stack.enter_context(records.record_writer(path))
         self._writer.write(record)
         self._sizes[-1] += num_bytes
+        self._records[-1] += 1
+        return len(self._sizes) - 1, self._records[-1] - 1
 
     def _path(self, number: int) -> str:
         return f"{self._prefix}-{number:03d}"
 
 
-def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) -> list[str]:
+def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) -> dict[str, Place]:
     """Joins consecutive parts into the shards of a split; the part files are used up.
 
     Args:
@@ -78,11 +98,16 @@ def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) ->
       shard_bytes: a shard is no larger, unless a single part is.
 
     Returns:
-      The names of the shards. A split without records has one, which is empty.
+      Where each part went, by its path. A split without records has one shard, which is empty.
     """
     groups = list(_groups(parts, shard_bytes))
     names = [features.shard_name(split, shard, len(groups)) for shard in range(len(groups))]
+    places: dict[str, Place] = {}
     for name, group in zip(names, groups, strict=True):
+        position = 0
+        for part in group:
+            places[part.path] = Place(name, position)
+            position += part.num_records
         shard = folder / name
         if not group:
             shard.touch()
@@ -93,7 +118,7 @@ def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) ->
                 with open(part.path, "rb") as source:
                     shutil.copyfileobj(source, target, 1 << 20)
                 os.remove(part.path)
-    return names
+    return places
 
 
 def _groups(parts: list[Part], shard_bytes: int) -> Iterator[list[Part]]:

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import os
-import tempfile
+import shutil
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -21,7 +21,11 @@ from tfx.utils import io_utils
 
 from components.examples import describe_examples
 from components.progress import report
-from preprocessing import beam_stage, ingest, transform
+from preprocessing import beam_stage, features, ingest, transform
+from preprocessing.colors import parse_color
+from preprocessing.counts import equations
+from preprocessing.publish import scratch_folder
+from preprocessing.settings import Settings
 
 QUARANTINE_KEY = "quarantine"
 
@@ -44,20 +48,29 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         report("analysing the classes")
         names = self._write_transform_graph(input_dict, output_dict, source)
         report(f"normalising the images of {len(names)} classes")
-        fields = [field.name for field in dataclasses.fields(beam_stage.Settings)]
+        fields = [field.name for field in dataclasses.fields(Settings)]
+        values = {name: exec_properties[name] for name in fields}
+        values["background"] = parse_color(values["background"])
         quarantine = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
         counts = beam_stage.preprocess(
             source,
             examples.uri,
             quarantine,
             class_names=names,
-            settings=beam_stage.Settings(**{name: exec_properties[name] for name in fields}),
+            settings=Settings(**values),
             make_pipeline=self._make_beam_pipeline,
             # TFX removes the outputs of a failed node, and this is what the person needs then.
             stopped_folder=f"{quarantine}-stopped",
         )
+        graph = artifact_utils.get_single_uri(output_dict[TRANSFORM_GRAPH_KEY])
+        for name in (features.STATISTICS_FILE, features.CLASS_FREQUENCIES_FILE):
+            # Who has only the graph, knows classes and pixels as well.
+            shutil.copyfile(os.path.join(examples.uri, name), os.path.join(graph, name))
         describe_examples(examples, list(counts["splits"]))
-        report(f"{counts['used']} images used, {counts['quarantined']} in quarantine", 1.0)
+        *of_splits, of_all = equations(counts)
+        for line in of_splits:
+            report(line)
+        report(of_all, 1.0)
 
     def _write_transform_graph(
         self,
@@ -68,12 +81,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         schema_folder = artifact_utils.get_single_uri(input_dict[SCHEMA_KEY])
         graph = artifact_utils.get_single_uri(output_dict[TRANSFORM_GRAPH_KEY])
         # Beside the output, where Beam workers on other machines find it as well.
-        with tempfile.TemporaryDirectory(prefix=".tft.", dir=os.path.dirname(graph)) as temp_dir:
+        with scratch_folder(os.path.dirname(graph), "tft") as temp_dir:
             return transform.write_transform_graph(
                 ingest.index_files(source),
                 graph,
                 make_pipeline=self._make_beam_pipeline,
-                temp_dir=temp_dir,
+                temp_dir=str(temp_dir),
                 schema=io_utils.parse_pbtxt_file(
                     io_utils.get_only_uri_in_dir(schema_folder), schema_pb2.Schema()
                 ),

@@ -239,8 +239,11 @@ def test_shards_have_the_wanted_size(small_corpus, make_pipeline, tmp_path):
     assert sorted(p.name for p in dataset.iterdir()) == [
         "Split-eval",
         "Split-train",
+        "class_frequencies.txt",
         "counts.json",
         "labels.txt",
+        "manifest.parquet",
+        "statistics.json",
     ]
 
 
