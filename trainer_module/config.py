@@ -65,6 +65,8 @@ class TrainConfig(Settings):
     """Image side in pixels in the last stage."""
     eval_img_size: int = Field(384, ge=8, le=4096)
     """Image side in pixels in evaluation and in the exported model."""
+    background: str = Field("#ffffff", pattern="^#[0-9a-f]{6}$")
+    """Colour, `#rrggbb`, that the exported model puts behind the transparent parts of a picture."""
     base_mixup: Float = Field(0.0, ge=0)
     """Mixup's alpha in the first stage; 0 is off."""
     mixup_alpha: Float = Field(0.0, ge=0)

@@ -7,14 +7,17 @@ constants, so that TensorFlow can prepare them once.
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import images
+from trainer_module import export_files, images
+from trainer_module.decoding import WHITE
 from trainer_module.model import Network
 from trainer_module.signatures import (
+    EMBEDDING,
     EVAL_LABELS,
     EXAMPLES,
     IMAGE_BYTES,
@@ -39,6 +42,7 @@ class ServedModel(tf.Module):
         folded: Mapping[str, np.ndarray],
         class_names: Sequence[str],
         size_px: int,
+        background: tuple[int, int, int] = WHITE,
     ):
         """Takes the weights.
 
@@ -47,26 +51,30 @@ class ServedModel(tf.Module):
           folded: what `Network.fold` gives, as float32 arrays.
           class_names: a name for each output.
           size_px: side of the images that enter the model.
+          background: RGB, 0 to 255, what is seen where a picture is transparent.
         """
         super().__init__()
         self._network = network
         self._folded = dict(folded)
-        self._class_names = [name.encode() for name in class_names]
+        self.class_names = tuple(class_names)
         self._size_px = size_px
+        self._background = background
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
-    def _probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
+    def _infer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Probabilities float32 [B, classes], and features float32 [B, D]."""
         # One function for all signatures, so that the constants are saved once.
         constants = {name: tf.constant(value) for name, value in self._folded.items()}
-        logits, _ = self._network.infer(constants, pixels)
-        return tf.nn.softmax(logits)
+        logits, pooled = self._network.infer(constants, pixels)
+        return tf.nn.softmax(logits), pooled
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies encoded images.
 
         Args:
-          image_bytes: string [B], JPEG, PNG, BMP or GIF files.
+          image_bytes: string [B], JPEG, PNG, BMP or GIF files as they are: upright by EXIF, alpha
+            over the background, the first frame. B may be 0.
 
         Returns:
           `label` string [B], the likeliest class; `probabilities` float32 [B, classes];
@@ -74,18 +82,29 @@ class ServedModel(tf.Module):
           classes), likeliest first. A row that cannot be decoded has NaN for probabilities and
           empty labels; the other rows are not affected.
         """
-        pixels, decoded = self._decode(image_bytes)
-        probabilities = self._probabilities(pixels)
-        top, indices = tf.math.top_k(probabilities, min(TOP_K, len(self._class_names)))
-        names = tf.gather(tf.constant(self._class_names), indices)
+        probabilities, _, decoded = self._answers(image_bytes)
+        top, indices = tf.math.top_k(probabilities, min(TOP_K, len(self.class_names)))
+        names = tf.gather(self._names(), indices)
         names = tf.where(decoded[:, None], names, "")
-        nan = tf.constant(np.nan, tf.float32)
         return {
             LABEL: names[:, 0],
-            PROBABILITIES: tf.where(decoded[:, None], probabilities, nan),
+            PROBABILITIES: tf.where(decoded[:, None], probabilities, np.nan),
             TOP_K_LABELS: names,
-            TOP_K_PROBABILITIES: tf.where(decoded[:, None], top, nan),
+            TOP_K_PROBABILITIES: tf.where(decoded[:, None], top, np.nan),
         }
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
+    def embedding(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The features before the classifier, for search and for models on top of this one.
+
+        Args:
+          image_bytes: as in `serving_default`.
+
+        Returns:
+          `embedding` float32 [B, D]; NaN in a row that cannot be decoded.
+        """
+        _, pooled, decoded = self._answers(image_bytes)
+        return {EMBEDDING: tf.where(decoded[:, None], pooled, np.nan)}
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, EXAMPLES)])
     def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -105,16 +124,50 @@ class ServedModel(tf.Module):
         parsed = tf.io.parse_example(
             examples, {features.CLASS_TEXT: tf.io.FixedLenFeature([], tf.string)}
         )
-        names = tf.constant(self._class_names)
+        names = self._names()
         same = tf.equal(parsed[features.CLASS_TEXT][:, None], names[None])  # [B, classes]
         return {LABEL_INDEX: tf.where(tf.reduce_any(same, -1), tf.argmax(same, -1), -1)}
 
+    def description(self) -> dict[str, Any]:
+        """What a program can know of the model without loading it, for `model.json`."""
+        architecture = self._network.architecture
+        return {
+            "architecture": architecture.arch,
+            "image_size_px": self._size_px,
+            "embedding_size": architecture.top_channels,
+            "top_k": min(TOP_K, len(self.class_names)),
+            "preprocessing": {
+                "input": "files as they are: JPEG, PNG, BMP, GIF (first frame)",
+                "orientation": "by EXIF",
+                "background": list(self._background),
+                "crop": "largest centred square",
+                "resize": "bilinear, antialiased",
+                "normalisation": "inside the model",
+            },
+            "tensorflow": tf.__version__,
+        }
+
+    def _names(self) -> tf.Tensor:
+        return tf.constant([name.encode() for name in self.class_names])  # [classes]
+
+    def _answers(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What `_infer` gives, and which rows could be decoded, bool [B]."""
+        pixels, decoded = self._decode(image_bytes)
+        probabilities, pooled = self._infer(pixels)
+        # Without any rows there is one too many.
+        count = tf.size(image_bytes)
+        return probabilities[:count], pooled[:count], decoded[:count]
+
     def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels uint8 [B, size, size, 3] and whether each row could be decoded, bool [B]."""
+        """Pixels uint8 [B, size, size, 3] and whether each row could be decoded, bool [B].
+
+        For no rows there is one of zeros, as convolutions take no empty batch.
+        """
         count, size_px = tf.size(image_bytes, out_type=tf.int64), self._size_px
+        background = self._background
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(
-            lambda row, encoded: (row, images.eval_image(encoded, size_px)),
+            lambda row, encoded: (row, images.eval_image(encoded, size_px, background)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.
@@ -124,10 +177,11 @@ class ServedModel(tf.Module):
         shape = tf.stack([count + 1, size_px, size_px, features.CHANNELS])
         pixels = tf.scatter_nd(numbers[:, None], pixels, tf.cast(shape, tf.int64))
         decoded = tf.scatter_nd(numbers[:, None], tf.ones_like(numbers), count[None] + 1)
-        return pixels[:-1], decoded[:-1] > 0
+        rows_kept = tf.maximum(count, 1)
+        return pixels[:rows_kept], decoded[:rows_kept] > 0
 
 
-def export(model: ServedModel, class_names: Sequence[str], path: str | Path) -> None:
+def export(model: ServedModel, path: str | Path) -> None:
     """Saves a model under a temporary name and renames it; an export at `path` is replaced."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
@@ -138,13 +192,10 @@ def export(model: ServedModel, class_names: Sequence[str], path: str | Path) -> 
         signatures={
             SERVING_DEFAULT: model.serving_default,
             SERVING_EXAMPLES: model.serving_examples,
+            EMBEDDING: model.embedding,
             EVAL_LABELS: model.eval_labels,
         },
     )
-    extra = partial / "assets.extra"
-    extra.mkdir()
-    (extra / features.CLASS_NAMES_FILE).write_text(
-        "".join(f"{name}\n" for name in class_names), encoding="utf-8"
-    )
+    export_files.write(partial, model.class_names, model.description())
     shutil.rmtree(path, ignore_errors=True)
     partial.rename(path)

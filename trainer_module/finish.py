@@ -93,8 +93,11 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
     weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, named)
     tensors = {name: tf.constant(value) for name, value in named.items()}
     folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}
-    model = ServedModel(network, folded, training.class_names, config.eval_img_size)
-    export(model, training.class_names, Path(config.model_dir) / EXPORT_FOLDER)
+    red, green, blue = bytes.fromhex(config.background.removeprefix("#"))
+    model = ServedModel(
+        network, folded, training.class_names, config.eval_img_size, (red, green, blue)
+    )
+    export(model, Path(config.model_dir) / EXPORT_FOLDER)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)
@@ -112,6 +115,8 @@ def _write_parity(training: "Training", weights: Sequence[np.ndarray]) -> None:
         {
             features.ENCODED: tf.io.FixedLenFeature([], tf.string),
             features.SHA256: tf.io.FixedLenFeature([], tf.string, default_value=""),
+            features.LABEL: tf.io.FixedLenFeature([], tf.int64, default_value=-1),
+            features.CLASS_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
         },
     )
     encoded = parsed[features.ENCODED].numpy()
@@ -121,14 +126,18 @@ def _write_parity(training: "Training", weights: Sequence[np.ndarray]) -> None:
     path = Path(training.config.model_dir) / PARITY_FILE
     partial = path.with_suffix(".partial")
     with tf.io.TFRecordWriter(str(partial)) as writer:
-        for image, sha256, row in zip(
-            encoded, parsed[features.SHA256].numpy(), probabilities, strict=True
-        ):
+        for index, row in enumerate(probabilities):
             feature = {
-                features.ENCODED: tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
-                features.SHA256: tf.train.Feature(bytes_list=tf.train.BytesList(value=[sha256])),
-                PROBABILITIES: tf.train.Feature(float_list=tf.train.FloatList(value=row)),
+                name: _bytes(parsed[name][index].numpy())
+                for name in (features.ENCODED, features.SHA256, features.CLASS_TEXT)
             }
+            label = int(parsed[features.LABEL][index]) - training.config.label_offset
+            feature[features.LABEL] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+            feature[PROBABILITIES] = tf.train.Feature(float_list=tf.train.FloatList(value=row))
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
     partial.replace(path)
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

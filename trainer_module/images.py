@@ -6,6 +6,7 @@ Geometry is the same in evaluation and in the exported model, which call the sam
 import tensorflow as tf
 
 from preprocessing import features
+from trainer_module.decoding import WHITE, decode
 
 # Random crops as published (Inception, arXiv 1409.4842): aspect ratio of the crop.
 ASPECT_RATIOS = (3 / 4, 4 / 3)
@@ -13,30 +14,20 @@ ASPECT_RATIOS = (3 / 4, 4 / 3)
 JPEG_SCALES = (1, 2, 4, 8)
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG, PNG, BMP or the first frame of a GIF.
-
-    Args:
-      encoded: string [], the file.
-
-    Returns:
-      uint8 [H, W, 3], RGB.
-    """
-    image = tf.io.decode_image(encoded, channels=features.CHANNELS, expand_animations=False)
-    return tf.ensure_shape(image, [None, None, features.CHANNELS])
-
-
-def eval_image(encoded: tf.Tensor, size_px: int) -> tf.Tensor:
+def eval_image(
+    encoded: tf.Tensor, size_px: int, background: tuple[int, int, int] = WHITE
+) -> tf.Tensor:
     """The largest centred square, at the evaluation size.
 
     Args:
       encoded: string [], the file.
       size_px: side of the result.
+      background: RGB, 0 to 255, what is seen where a picture is transparent.
 
     Returns:
       uint8 [size_px, size_px, 3].
     """
-    image = decode(encoded)
+    image = decode(encoded, background)
     shape = tf.shape(image)
     side = tf.minimum(shape[0], shape[1])
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2

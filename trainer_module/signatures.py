@@ -2,6 +2,7 @@
 
 SERVING_DEFAULT = "serving_default"
 SERVING_EXAMPLES = "serving_examples"
+EMBEDDING = "embedding"  # also the name of its output
 EVAL_LABELS = "eval_labels"
 IMAGE_BYTES = "image_bytes"
 EXAMPLES = "examples"

@@ -1,0 +1,92 @@
+"""Raw picture files in the graph, against what the preprocessing makes of the same files."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from picture_files import FORMATS, RGB, big_endian_exif, picture_file
+from PIL import Image
+
+from preprocessing import image_ops
+from trainer_module import decoding
+
+# Between two JPEG decoders, and once more through the encoder of the preprocessing.
+JPEG_TOLERANCE = 6
+BACKGROUND = (10, 200, 60)
+
+
+def preprocessed(encoded: bytes) -> np.ndarray:
+    """Pixels as the preprocessing writes them into a record: int32 [H, W, 3]."""
+    result = image_ops.normalise(
+        encoded, max_side_px=10_000, jpeg_quality=95, max_pixels=10**8, background=BACKGROUND
+    )
+    return np.asarray(Image.open(io.BytesIO(result.data)).convert("RGB"), np.int32)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_is_the_picture_of_the_preprocessing(name):
+    encoded = picture_file(name)
+    expected = preprocessed(encoded)
+    result = decoding.decode(tf.constant(encoded), BACKGROUND).numpy()
+    assert result.dtype == np.uint8
+    assert result.shape == expected.shape
+    tolerance = JPEG_TOLERANCE if name.startswith("jpeg") else 1
+    assert np.abs(result.astype(np.int32) - expected).max() <= tolerance
+
+
+def test_is_the_same_eagerly_and_inside_tf_data():
+    names = sorted(FORMATS)
+    files = tf.constant([picture_file(name) for name in names])
+    eager = [decoding.decode(file).numpy() for file in files]
+    dataset = tf.data.Dataset.from_tensor_slices(files).map(decoding.decode, num_parallel_calls=2)
+    for name, one, other in zip(names, eager, dataset.as_numpy_iterator(), strict=True):
+        assert np.array_equal(one, other), name
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\xff\xd8\xff",
+        b"BM",
+        b"GIF89a",
+        b"\x89PNG\r\n\x1a\n",
+        b"text",
+        picture_file("jpeg exif 6")[:400],
+        picture_file("png exif 5")[:60],
+        picture_file("gif transparent")[:800],
+        picture_file("bmp palette")[:1500],
+        picture_file("bmp")[:1500],
+    ],
+)
+def test_damaged_files_are_refused(damaged):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decoding.decode(tf.constant(damaged))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0MM",
+        b"Exif\0\0MM\0*\xff\xff\xff\xff",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff",
+        big_endian_exif(0),
+        big_endian_exif(9)[:-9],
+    ],
+)
+def test_an_exif_block_that_makes_no_sense_turns_nothing(exif):
+    buffer = io.BytesIO()
+    RGB.save(buffer, "JPEG", exif=exif)
+    expected = decoding.decode(tf.constant(picture_file("jpeg"))).numpy()
+    assert np.array_equal(decoding.decode(tf.constant(buffer.getvalue())).numpy(), expected)
+
+
+def test_what_looks_like_exif_in_a_comment_turns_nothing():
+    plain = picture_file("jpeg")
+    comment = big_endian_exif(6)
+    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    with_comment = plain[:2] + segment + plain[2:]
+    expected = decoding.decode(tf.constant(plain)).numpy()
+    assert np.array_equal(decoding.decode(tf.constant(with_comment)).numpy(), expected)
