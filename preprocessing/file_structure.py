@@ -3,11 +3,15 @@
 import struct
 import zlib
 
-# How JPEG, PNG and GIF files begin.
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 JPEG_END = b"\xff\xd9"
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 BASELINE_FRAME = 0xC0
+
+
+def is_known(data: bytes) -> bool:
+    """Whether a file begins as JPEG, PNG, GIF or WebP; a BMP's two letters would not say much."""
+    begins = data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"))
+    return begins or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
 def jpeg_frame_type(data: bytes) -> int | None:

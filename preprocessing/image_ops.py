@@ -175,7 +175,7 @@ def _open(data: bytes) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # see normalise
-        known = data.startswith(file_structure.SIGNATURES)
+        known = file_structure.is_known(data)
         raise UnusableImageError(DAMAGED if known else UNKNOWN_FORMAT) from error
     if image.width < 1 or image.height < 1:
         raise UnusableImageError(DAMAGED, f"size {image.width} x {image.height}")
