@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from preprocessing.colors import color_code, parse_color
 from pipeline import node_names
+from preprocessing.colors import color_code, parse_color
 from trainer_module.config import TrainConfig
 from trainer_module.settings import Float, Settings
 
@@ -171,8 +171,8 @@ class PipelineConfig(Settings):
 
     @pydantic.model_validator(mode="after")
     def _pipeline_owns_the_folders(self) -> "PipelineConfig":
-        for key in ("data_dir", "model_dir"):
-            if getattr(self.trainer, key):
+        for key in ("data_dir", "model_dir", "background"):
+            if getattr(self.trainer, key) != TrainConfig.model_fields[key].default:
                 raise ValueError(
                     f"trainer.{key} is set by the pipeline; remove it from the config. "
                     f"Received: {getattr(self.trainer, key)!r}"

@@ -76,7 +76,10 @@ def create_pipeline(
     trainer = HorovodTrainer(
         examples=preprocessor.outputs["transformed_examples"],
         transform_graph=preprocessor.outputs["transform_graph"],
-        train_config=config.trainer,
+        # The served model puts the same colour behind transparent pictures as the preprocessing.
+        train_config=config.trainer.model_copy(
+            update={"background": config.preprocessing.background}
+        ),
     )
 
     # Finds the model that is served now.
