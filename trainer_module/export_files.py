@@ -10,6 +10,8 @@ from preprocessing import features
 
 # TensorFlow Serving and the SavedModel format leave this folder to others.
 EXTRA_FOLDER = "assets.extra"
+# Where TensorFlow Serving looks for requests that it replays when it loads a model.
+WARM_UP_FILE = "tf_serving_warmup_requests"
 DESCRIPTION_FILE = "model.json"
 # As `sha256sum` writes and checks it, from within the SavedModel's folder.
 CHECKSUMS_FILE = "sha256sums.txt"

@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import progress
-from components.horovod_trainer import driver
+from components.horovod_trainer import driver, warm_up
 from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module import launch, records
@@ -52,7 +52,9 @@ class Executor(base_executor.BaseExecutor):
         )
         train(config)
         model = artifact_utils.get_single_instance(output_dict["model"])
-        shutil.copytree(model_dir / EXPORT_FOLDER, path_utils.serving_model_dir(model.uri))
+        serving = Path(path_utils.serving_model_dir(model.uri))
+        shutil.copytree(model_dir / EXPORT_FOLDER, serving)
+        warm_up.write(serving)
         shutil.copytree(
             model_dir, model_run, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
         )

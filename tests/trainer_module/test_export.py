@@ -8,33 +8,16 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_export
 from picture_files import FORMATS, picture_file
+from tiny_export import BACKGROUND, CLASSES, SIZE_PX
 
-from trainer_module import architectures, images
-from trainer_module.export import ServedModel, export
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
-
-CLASSES = ("ant", "bee", "ça va", "dog", "emu", "fox")
-SIZE_PX = 24
+from trainer_module import images
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(architectures.build("efficientnetv2-s", len(CLASSES), 0.1, 0.1))
-
-
-@pytest.fixture(scope="module")
-def folded(network) -> dict[str, np.ndarray]:
-    weights = {name: tf.constant(v) for name, v in initial_weights(network, seed=3).items()}
-    return {name: value.numpy() for name, value in network.fold(weights, weights).items()}
-
-
-@pytest.fixture(scope="module")
-def exported(network, folded, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "export"
-    export(ServedModel(network, folded, CLASSES, SIZE_PX, (0, 200, 0)), folder)
-    return folder
+def exported(tmp_path_factory):
+    return tiny_export.write(tmp_path_factory.mktemp("model") / "export")
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +25,18 @@ def signatures(exported):
     return tf.saved_model.load(str(exported)).signatures
 
 
-def infer(network, folded, pixels: np.ndarray):
+def infer(pixels: np.ndarray):
     """What the training path says: probabilities and embeddings."""
-    tensors = {name: tf.constant(value) for name, value in folded.items()}
-    logits, pooled = network.infer(tensors, tf.constant(pixels))
+    tensors = {name: tf.constant(value) for name, value in tiny_export.folded().items()}
+    logits, pooled = tiny_export.network().infer(tensors, tf.constant(pixels))
     return tf.nn.softmax(logits).numpy(), pooled.numpy()
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_a_raw_file_gets_the_answer_of_the_training_path(name, signatures, network, folded):
+def test_a_raw_file_gets_the_answer_of_the_training_path(name, signatures):
     encoded = picture_file(name)
-    eager = images.eval_image(tf.constant(encoded), SIZE_PX, (0, 200, 0)).numpy()
-    probabilities, pooled = infer(network, folded, eager[None])
+    eager = images.eval_image(tf.constant(encoded), SIZE_PX, BACKGROUND).numpy()
+    probabilities, pooled = infer(eager[None])
     answer = signatures["serving_default"](tf.constant([encoded]))
     np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5)
     embedded = signatures["embedding"](tf.constant([encoded]))["embedding"]
@@ -102,7 +85,7 @@ def test_files_beside_the_graph_describe_it_and_have_checksums(exported):
     assert tuple(described["class_names"]) == CLASSES
     assert described["image_size_px"] == SIZE_PX
     assert described["embedding_size"] == 128
-    assert described["preprocessing"]["background"] == [0, 200, 0]
+    assert described["preprocessing"]["background"] == list(BACKGROUND)
     assert (extra / "labels.txt").read_text(encoding="utf-8").splitlines() == list(CLASSES)
     lines = (extra / "sha256sums.txt").read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}

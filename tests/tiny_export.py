@@ -1,0 +1,40 @@
+"""A real exported model that is small enough for a test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+CLASSES = ("ant", "bee", "ça va", "dog", "emu", "fox")
+SIZE_PX = 24
+BACKGROUND = (0, 200, 0)
+
+
+def network(num_classes: int = len(CLASSES)):
+    """The network of `write`."""
+    from trainer_module import architectures
+    from trainer_module.model import Network
+
+    return Network(architectures.build("efficientnetv2-s", num_classes, 0.1, 0.1))
+
+
+def folded(num_classes: int = len(CLASSES), seed: int = 3) -> dict[str, np.ndarray]:
+    """The weights of `write`."""
+    import tensorflow as tf
+
+    from trainer_module.initial_weights import initial_weights
+
+    net = network(num_classes)
+    weights = {name: tf.constant(v) for name, v in initial_weights(net, seed=seed).items()}
+    return {name: value.numpy() for name, value in net.fold(weights, weights).items()}
+
+
+def write(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 3) -> Path:
+    """Exports a network with random weights."""
+    from trainer_module.export import ServedModel, export
+
+    model = ServedModel(
+        network(len(classes)), folded(len(classes), seed), classes, SIZE_PX, BACKGROUND
+    )
+    export(model, folder)
+    return folder
