@@ -1,11 +1,9 @@
-"""The verdict of the gate: each rule, what was measured, whether it held."""
+"""The verdict of the gate as a value, as JSON and as text."""
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import tensorflow_model_analysis as tfma
 
 from components.evaluator.metric_names import EXAMPLE_COUNT, TOP_1, TOP_5
 
@@ -15,6 +13,9 @@ CONFUSION_FILE = "confusion.json"
 # Rules are shown with as many digits as tell a change of one image in 10,000.
 DIGITS = 4
 TITLES = {TOP_1: "top-1", TOP_5: "top-5"}
+NO_SUCH_BASELINE = "no other model is served"
+# As many classes and slices are named in the text; the JSON has all.
+MAX_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,38 +28,93 @@ class Rule:
 
 
 @dataclasses.dataclass(frozen=True)
+class Override:
+    """A person's decision to serve a model that the gate did not bless.
+
+    Attributes:
+      reason: why, in the person's words.
+      user: who, as the system knows them.
+      time: when, UTC, as `2026-01-31T12:00:00Z`.
+    """
+
+    reason: str
+    user: str
+    time: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Verdict:
     """What the gate said.
 
     Attributes:
-      blessed: whether every rule held.
-      metrics: `top_1` and `top_5`, 0 to 1, and `example_count`, over the evaluation split.
+      blessed: whether the model may be served: every rule held, or a person overrode the gate.
+      metrics: over the evaluation split, as `measures.figures` gives them.
       baseline: the same of the baseline, or None.
+      no_baseline: why there is no baseline; empty if there is one.
+      change: `top_1` and `top_5`: the fields of `measures.Change`; empty without a baseline.
       rules: one entry a rule.
-      slices: metrics by slice, the worst first:
-        `{"slice": {feature: value}, "top_1": ..., "top_5": ..., "example_count": ...}`.
+      slices: figures by slice, the worst first, each with `slice` (value by feature), and with a
+        baseline `baseline_top_1` and `change`.
+      classes: recall and precision by class, the worst first, as `measures.classes` gives them.
+      calibration: the bins of the reliability diagram, as `tally.reliability` gives them.
+      confidence: of all intervals, both sides together.
+      decide_on: `estimate` or `lower_bound`: what the rules compare.
+      min_slice_examples: slices with fewer images decide nothing.
+      override: the person's decision, if there was one; `rules` then are still the gate's.
     """
 
     blessed: bool
-    metrics: dict[str, float]
-    baseline: dict[str, float] | None
+    metrics: dict[str, Any]
+    baseline: dict[str, Any] | None
     rules: list[Rule]
     slices: list[dict[str, Any]]
+    no_baseline: str = NO_SUCH_BASELINE
+    change: dict[str, Any] = dataclasses.field(default_factory=dict)
+    classes: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    calibration: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    confidence: float = 0.95
+    decide_on: str = "estimate"
+    min_slice_examples: int = 1
+    override: Override | None = None
 
     def lines(self) -> list[str]:
-        """The verdict as text: one line a rule, then the result."""
-        result = "blessed" if self.blessed else "not blessed"
-        lines = [f"{'ok    ' if rule.passed else 'FAILED'} {rule.text}" for rule in self.rules]
+        """The verdict as text: one line a rule, notes, the worst classes, the result."""
+        lines = [f"{rule.text}: {_said(rule.passed)}" for rule in self.rules]
         if self.baseline is None:
-            lines.append("no model is served yet (or only this one): nothing to compare with")
-        return [*lines, result]
+            lines.append(f"{self.no_baseline}: rules about a change do not apply")
+        lines += _block("worst classes:", self.worst_classes())
+        lines += _block("slices that got worse:", self.worse_slices())
+        if self.override is not None:
+            lines.append(f"the gate said: {_said(all(rule.passed for rule in self.rules))}")
+        return [*lines, self.reason() if self.override else _said(self.blessed)]
 
     def reason(self) -> str:
         """One line: why the model was blessed or not."""
-        failed = [rule.text for rule in self.rules if not rule.passed]
-        if failed:
+        if self.override is not None:
+            by = f"{self.override.user} at {self.override.time}"
+            return f"blessed by {by} against the gate: {self.override.reason}"
+        if not self.blessed:
+            failed = [rule.text for rule in self.rules if not rule.passed]
             return f"not blessed: {'; '.join(failed)}"
-        return f"blessed: {'; '.join(rule.text for rule in self.rules)}"
+        held = [rule.text for rule in self.rules]
+        return f"blessed: {'; '.join(held) or f'{self.no_baseline}, and no other rule applies'}"
+
+    def worst_classes(self) -> list[str]:
+        """A line for each of the classes with the lowest recall, if it is below 1."""
+        wrong = [entry for entry in self.classes if entry["images"] and entry["recall"] < 1]
+        return [_class_line(entry) for entry in wrong[:MAX_NAMED]]
+
+    def worse_slices(self) -> list[str]:
+        """A line for each slice that lost, the surest first; small slices are left out."""
+        lost = [
+            entry
+            for entry in self.slices
+            if "change" in entry
+            and entry["change"]["estimate"] < 0
+            and entry[EXAMPLE_COUNT] >= self.min_slice_examples
+        ]
+        lost.sort(key=lambda entry: (entry["change"]["high"], entry["change"]["estimate"]))
+        return [_slice_line(entry) for entry in lost[:MAX_NAMED]]
 
     def to_json(self) -> str:
         """The verdict as JSON."""
@@ -69,115 +125,52 @@ class Verdict:
         """Reads what `to_json` wrote."""
         values = json.loads(text)
         values["rules"] = [Rule(**rule) for rule in values["rules"]]
+        if values.get("override") is not None:
+            values["override"] = Override(**values["override"])
         return cls(**values)
 
 
-def from_evaluation(evaluation_uri: str, has_baseline: bool) -> Verdict:
-    """Reads TFMA's metrics and validation and says what they mean.
+def interval(ends: Sequence[float], signed: bool = False) -> str:
+    """An interval as text, as in `[0.8010, 0.8230]`."""
+    sign = "+" if signed else ""
+    return f"[{ends[0]:{sign}.{DIGITS}f}, {ends[1]:{sign}.{DIGITS}f}]"
 
-    Args:
-      evaluation_uri: folder of a ModelEvaluation artifact.
-      has_baseline: whether a baseline was evaluated as well.
 
-    Raises:
-      ValueError: the evaluation split had no examples.
-    """
-    validation = tfma.load_validation_result(evaluation_uri)
-    candidate_name = tfma.CANDIDATE_KEY if has_baseline else None
-    candidate = tfma.load_eval_result(evaluation_uri, model_name=candidate_name)
-    metrics = _overall(candidate)
-    baseline = None
-    if has_baseline:
-        baseline = _overall(tfma.load_eval_result(evaluation_uri, model_name=tfma.BASELINE_KEY))
-    failed = {
-        (failure.metric_key.name, failure.metric_threshold.WhichOneof("validate_absolute"))
-        for per_slice in validation.metric_validations_per_slice
-        for failure in per_slice.failures
-    }
-    return Verdict(
-        blessed=validation.validation_ok,
-        metrics=metrics,
-        baseline=baseline,
-        rules=list(_rules(candidate.config, metrics, baseline, failed)),
-        slices=_slices(candidate),
+def slice_name(values: Mapping[str, str]) -> str:
+    """A slice as text, as in `class=cat`: the end of the feature's key, and its value."""
+    shown = []
+    for key, value in values.items():
+        name = "class" if key == "image/class/text" else key.rpartition("/")[2]
+        shown.append(f"{name}={value}")
+    return ", ".join(shown)
+
+
+def _said(blessed: bool) -> str:
+    return "blessed" if blessed else "not blessed"
+
+
+def _block(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield title
+        yield from (f"  {line}" for line in lines)
+
+
+def _class_line(entry: Mapping[str, Any]) -> str:
+    text = f"{entry['class']}: recall {entry['recall']:.{DIGITS}f}"
+    text += f" {interval(entry['recall_interval'])} of {entry['images']} images"
+    if entry["precision"] is not None:
+        text += f", precision {entry['precision']:.{DIGITS}f}"
+        text += f" {interval(entry['precision_interval'])}"
+    if "taken_for" in entry:
+        text += f", {entry['taken_for_count']} taken for {entry['taken_for']}"
+    return text
+
+
+def _slice_line(entry: Mapping[str, Any]) -> str:
+    change = entry["change"]
+    return (
+        f"{slice_name(entry['slice'])} ({entry[EXAMPLE_COUNT]} images): "
+        f"top-1 {entry[TOP_1]:.{DIGITS}f}, baseline {entry['baseline_top_1']:.{DIGITS}f}, "
+        f"change {change['estimate']:+.{DIGITS}f} "
+        f"{interval((change['low'], change['high']), signed=True)}"
     )
-
-
-def _rules(
-    config: tfma.EvalConfig,
-    metrics: dict[str, float],
-    baseline: dict[str, float] | None,
-    failed: Iterable[tuple[str, str | None]],
-) -> Iterable[Rule]:
-    for metric in config.metrics_specs[0].metrics:
-        if not metric.per_slice_thresholds:
-            continue
-        threshold = metric.per_slice_thresholds[0].threshold  # over the whole split
-        name = json.loads(metric.config)["name"]
-        title, value = TITLES[name], metrics[name]
-        if threshold.HasField("value_threshold"):
-            minimum = threshold.value_threshold.lower_bound.value
-            passed = (name, "value_threshold") not in failed
-            text = f"{title} {value:.{DIGITS}f}, minimum {max(minimum, 0.0):.{DIGITS}f}"
-            yield Rule(name, passed, text)
-        if threshold.HasField("change_threshold") and baseline is not None:
-            allowed = threshold.change_threshold.absolute.value
-            passed = (name, None) not in failed
-            text = (
-                f"{title} {value:.{DIGITS}f}, baseline {baseline[name]:.{DIGITS}f}, "
-                f"change {value - baseline[name]:+.{DIGITS}f}, allowed {allowed:+.{DIGITS}f}"
-            )
-            yield Rule(name, passed, text)
-
-
-def _overall(result: Any) -> dict[str, float]:
-    for key, metrics in result.slicing_metrics:
-        if not key:
-            return _values(metrics)
-    raise ValueError("TFMA wrote no overall metrics: the evaluation split holds no examples")
-
-
-def _slices(result: Any) -> list[dict[str, Any]]:
-    slices = [
-        {"slice": {feature: _text(value) for feature, value in key}, **_values(metrics)}
-        for key, metrics in result.slicing_metrics
-        if key
-    ]
-    return sorted(slices, key=lambda entry: (entry[TOP_1], str(entry["slice"])))
-
-
-def _values(metrics: Any) -> dict[str, float]:
-    plain = metrics[""][""]
-    return {
-        name: float(plain[name]["doubleValue"])
-        for name in (TOP_1, TOP_5, EXAMPLE_COUNT)
-        if name in plain
-    }
-
-
-def confusion(evaluation_uri: str, has_baseline: bool) -> list[dict[str, int]]:
-    """The candidate's confusion matrix over the whole split, without its empty cells.
-
-    Args:
-      evaluation_uri: folder of a ModelEvaluation artifact.
-      has_baseline: whether a baseline was evaluated as well.
-
-    Returns:
-      `{"actual": class index, "predicted": class index, "count": examples}`, one entry a cell.
-    """
-    candidate_name = tfma.CANDIDATE_KEY if has_baseline else None
-    result = tfma.load_eval_result(evaluation_uri, model_name=candidate_name)
-    [plots] = [plots for key, plots in result.plots if not key]
-    matrix = plots[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"][0]
-    return [
-        {
-            "actual": int(entry.get("actualClassId", 0)),
-            "predicted": int(entry.get("predictedClassId", 0)),
-            "count": round(entry["numWeightedExamples"]),
-        }
-        for entry in matrix["entries"]
-    ]
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,106 @@
+"""The Beam pipeline of an evaluation: records through the exported models, with TFMA."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import apache_beam as beam
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.tfxio import tf_example_record
+
+from components.evaluator import outcomes
+from preprocessing import features
+from trainer_module import signatures
+
+# Images that go through a model at once. TFX would let Beam choose up to 1,000, whose pixels and
+# activations need gigabytes at 384 px; on a CPU larger batches are no faster.
+BATCH_SIZE = 64
+_INTEGERS = (features.HEIGHT, features.WIDTH)
+
+
+def evaluate(
+    root: beam.Pipeline,
+    patterns: Sequence[str],
+    models: Mapping[str, str],
+    eval_config: tfma.EvalConfig,
+    output: str,
+) -> None:
+    """Adds an evaluation to a pipeline.
+
+    Args:
+      root: the pipeline; the caller runs it.
+      patterns: files of records, uncompressed TFRecords.
+      models: folder of a SavedModel by its name in `eval_config`: the empty name of a single
+        model, or TFMA's names of candidate and baseline.
+      eval_config: what to measure, for as many models as `models` has.
+      output: folder that gets TFMA's files.
+    """
+    shared = [
+        tfma.default_eval_shared_model(
+            eval_saved_model_path=path, model_name=name, eval_config=eval_config
+        )
+        for name, path in models.items()
+    ]
+    slice_features = _slice_features(eval_config)
+    reader = tf_example_record.TFExampleRecord(
+        list(patterns),
+        schema=_schema(slice_features),
+        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
+        telemetry_descriptors=["effnet", "Evaluator"],
+    )
+    _ = (
+        root
+        | "Read" >> reader.BeamSource(batch_size=BATCH_SIZE)
+        | "Evaluate"
+        >> tfma.ExtractEvaluateAndWriteResults(
+            eval_shared_model=shared[0] if len(shared) == 1 else shared,
+            eval_config=eval_config,
+            extractors=[
+                outcomes.read_records(slice_features),
+                tfma.extractors.TransformedFeaturesExtractor(eval_config, shared),
+                tfma.extractors.LabelsExtractor(eval_config),
+                tfma.extractors.PredictionsExtractor(eval_config, shared),
+                outcomes.count_outcomes(list(models)),
+                tfma.extractors.SliceKeyExtractor(eval_config=eval_config, materialize=False),
+            ],
+            output_path=output,
+        )
+    )
+
+
+def why_unusable(model: str, records: Iterable[bytes]) -> str | None:
+    """Tries a model: does it load, and answer as an evaluation needs it?
+
+    Args:
+      model: folder of the SavedModel.
+      records: some serialized records.
+
+    Returns:
+      One line that says what is wrong, None if nothing is.
+    """
+    examples = tf.constant(list(records), tf.string)
+    try:
+        loaded = tf.saved_model.load(model)
+        answers = loaded.signatures[signatures.SERVING_EXAMPLES](examples)
+        loaded.signatures[signatures.EVAL_LABELS](examples)[signatures.LABEL_INDEX].numpy()
+        answers[signatures.PROBABILITIES].numpy()
+    # What a damaged or foreign model raises is TensorFlow's business: file, parse, operation and
+    # key errors have no common base, and each of them means the same.
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return None
+
+
+def _slice_features(eval_config: tfma.EvalConfig) -> list[str]:
+    return sorted({key for spec in eval_config.slicing_specs for key in spec.feature_keys})
+
+
+def _schema(slice_features: Sequence[str]) -> schema_pb2.Schema:
+    """Only what is sliced by is read out of the records, so that no pixels are copied."""
+    names = {features.CLASS_TEXT, *_INTEGERS, *slice_features} - {outcomes.SIZE_BUCKET}
+    schema = schema_pb2.Schema()
+    for name in sorted(names):
+        kind = schema_pb2.INT if name in _INTEGERS else schema_pb2.BYTES
+        schema.feature.add(name=name, type=kind)
+    return schema
