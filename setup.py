@@ -30,7 +30,9 @@ setuptools.setup(
         "jinja2>=3.1,<4",  # the run report
         "keras>=3.12,<4",  # reads weights of keras.applications; the reference in the tests
         "numpy>=1.24,<3",
+        "opencv-python-headless>=4.10,<4.13",  # augmentation of training images
         "pillow>=10,<13",  # image headers, and decoding what TensorFlow cannot
+        "pyarrow>=10,<24",  # the dataset's manifest and predictions as Parquet
         "psutil>=5.9,<8",  # ends a training job with all that it started
         "pydantic>=2.7,<3",  # the typed configuration
         "pyyaml>=6,<7",

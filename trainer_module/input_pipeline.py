@@ -14,9 +14,9 @@ from trainer_module import images
 from trainer_module.augment import mix_batch
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
-from trainer_module.rand_augment import auto_augment, rand_augment
 from trainer_module.records import RecordIndex
 from trainer_module.stages import Stage
+from trainer_module.train_images import Augmentation, train_images
 
 _FEATURES = {
     features.ENCODED: tf.io.FixedLenFeature([], tf.string),
@@ -24,6 +24,8 @@ _FEATURES = {
 }
 # Batches that wait for the training step.
 PREFETCH_BATCHES = 2
+# Images that are decoded and augmented together, at most: a divisor of the batch is taken.
+GROUP_IMAGES = 8
 # Set apart from the seeds of images, which count from 0.
 _MIX_SEED = 0x6D6978
 
@@ -67,7 +69,7 @@ def train_dataset(
       a dataset of (images uint8 [train_batch_size, size, size, 3], targets float32
       [train_batch_size, num_classes], which sum to 1 in each row).
     """
-    batch, size_px = config.train_batch_size, stage.img_size
+    batch = config.train_batch_size
 
     def read(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen, epochs = step_examples(config.seed, int(step), batch, ranks, len(index))
@@ -83,21 +85,27 @@ def train_dataset(
         return {
             "encoded": parsed[features.ENCODED],
             "target": tf.one_hot(_checked(labels, num_classes), num_classes),
-            "example": tf.ensure_shape(chosen, [batch]),
-            "epoch": tf.ensure_shape(epochs, [batch]),
+            "example": tf.ensure_shape(tf.cast(chosen, tf.int32), [batch]),
+            "epoch": tf.ensure_shape(tf.cast(epochs, tf.int32), [batch]),
         }
 
-    def augment(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        seed = tf.stack([config.seed, tf.cast(example["epoch"], tf.int32)])
-        seed = tf.random.fold_in(seed, tf.cast(example["example"], tf.int32))
-        image = images.train_image(
-            example["encoded"], seed, size_px, config.crop_min_area, config.random_flip
-        )
-        if config.augmenter_name == "autoaugment":
-            image = auto_augment(image, seed)
-        elif stage.randaug_magnitude:
-            image = rand_augment(image, seed, config.raug_num_layers, stage.randaug_magnitude)
-        return image, example["target"]
+    how = Augmentation(
+        stage.img_size,
+        config.crop_min_area,
+        config.random_flip,
+        config.augmenter_name == "autoaugment",
+        config.raug_num_layers,
+        stage.randaug_magnitude,
+    )
+
+    def augment(group: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        pairs = zip(tf.unstack(group["epoch"]), tf.unstack(group["example"]), strict=True)
+        seeds = [tf.random.fold_in([config.seed, epoch], example) for epoch, example in pairs]
+        return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
+
+    def join(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shape = [batch, stage.img_size, stage.img_size, features.CHANNELS]
+        return tf.reshape(images, shape), tf.reshape(targets, [batch, num_classes])
 
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
@@ -106,8 +114,10 @@ def train_dataset(
 
     numbers = tf.data.Dataset.range(*steps)
     dataset = numbers.map(parse, num_parallel_calls=2).unbatch()
+    group = max(n for n in range(1, GROUP_IMAGES + 1) if batch % n == 0)
+    dataset = dataset.batch(group, drop_remainder=True)
     dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch, drop_remainder=True)
+    dataset = dataset.batch(batch // group, drop_remainder=True).map(join)
     if stage.mixup_alpha or stage.cutmix_alpha:
         dataset = tf.data.Dataset.zip((numbers, dataset)).map(mix)
     return dataset.prefetch(PREFETCH_BATCHES)

@@ -1,15 +1,12 @@
-"""RandAugment (arXiv 1909.13719) and AutoAugment (arXiv 1805.09501): stateless, on one image."""
+"""RandAugment (arXiv 1909.13719) and AutoAugment (arXiv 1805.09501) on one uint8 image."""
 
 import numpy as np
-import tensorflow as tf
 
 from trainer_module import pixel_ops
 
 # On the scale of the papers and of the published recipe.
 MAX_MAGNITUDE = 10.0
 RAND_AUGMENT = tuple(name for name in pixel_ops.OPERATIONS if name != "invert")
-# Set apart from the seeds of crops and flips.
-_RAND_SEED, _AUTO_SEED = 1000, 2000
 
 # AutoAugment's table 9, the policy for ImageNet: a line is a sub-policy, an entry is
 # (operation, probability, magnitude). 0 stands for the magnitude of operations that have none.
@@ -44,59 +41,41 @@ IMAGENET_POLICY = (
 )
 
 
-def rand_augment(image: tf.Tensor, seed: tf.Tensor, num_layers: int, magnitude: float) -> tf.Tensor:
-    """Applies `num_layers` operations, each drawn from `RAND_AUGMENT`.
+def rand_augment(
+    image: np.ndarray, draws: np.random.Generator, num_layers: int, magnitude: float
+) -> np.ndarray:
+    """Applies `num_layers` operations, each drawn from `RAND_AUGMENT`, in a random direction.
 
     Args:
-      image: uint8 [H, W, 3], with H and W known.
-      seed: int32 [2]; the same seed gives the same pixels.
+      image: uint8 [H, W, 3], RGB; it is not written to.
+      draws: the same state gives the same pixels.
       num_layers: operations, one after the other.
       magnitude: their strength; 10 is the end of the paper's scale, more goes beyond it.
 
     Returns:
       uint8 [H, W, 3].
     """
-    level = magnitude / MAX_MAGNITUDE
-    rows = np.concatenate([pixel_ops.rows(name, level, image.shape) for name in RAND_AUGMENT])
-    kernels = np.repeat([pixel_ops.kernel_index(name) for name in RAND_AUGMENT], 2)
-    choices = tf.random.stateless_uniform(
-        [num_layers],
-        seed + tf.constant([0, _RAND_SEED]),
-        minval=0,
-        maxval=len(rows),
-        dtype=tf.int32,
-    )
-    rows, kernels = tf.constant(rows), tf.constant(kernels, tf.int32)  # [operations * 2, ...]
-    for choice in tf.unstack(choices):
-        image = pixel_ops.run_kernel(image, tf.gather(kernels, choice), tf.gather(rows, choice))
+    choices = draws.integers(0, 2 * len(RAND_AUGMENT), num_layers)
+    for choice in choices.tolist():
+        operation = pixel_ops.OPERATIONS[RAND_AUGMENT[choice // 2]]
+        image = operation(image, magnitude / MAX_MAGNITUDE, 1 if choice % 2 else -1)
     return image
 
 
-def auto_augment(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def auto_augment(image: np.ndarray, draws: np.random.Generator) -> np.ndarray:
     """Applies one of the 25 sub-policies that AutoAugment found for ImageNet.
 
     Args:
-      image: uint8 [H, W, 3], with H and W known.
-      seed: int32 [2]; the same seed gives the same pixels.
+      image: uint8 [H, W, 3], RGB; it is not written to.
+      draws: the same state gives the same pixels.
 
     Returns:
       uint8 [H, W, 3].
     """
-    draws = tf.random.stateless_uniform([5], seed + tf.constant([0, _AUTO_SEED]))
-    chosen = tf.cast(draws[0] * len(IMAGENET_POLICY), tf.int32)
-    identity = pixel_ops.kernel_index("identity")
-    for layer in range(2):
-        steps = [sub_policy[layer] for sub_policy in IMAGENET_POLICY]
-        rows = [
-            pixel_ops.rows(name, level / MAX_MAGNITUDE, image.shape) for name, _, level in steps
-        ]
-        kernels = tf.constant([pixel_ops.kernel_index(name) for name, _, _ in steps])
-        chances = tf.constant([chance for _, chance, _ in steps])
-        used = draws[1 + 2 * layer] < tf.gather(chances, chosen)
-        sign = tf.cast(draws[2 + 2 * layer] * 2.0, tf.int32)
-        image = pixel_ops.run_kernel(
-            image,
-            tf.where(used, tf.gather(kernels, chosen), identity),
-            tf.gather(tf.constant(np.concatenate(rows)), 2 * chosen + sign),
-        )
+    sub_policy = IMAGENET_POLICY[draws.integers(0, len(IMAGENET_POLICY))]
+    chances = draws.random(len(sub_policy))
+    signs = draws.integers(0, 2, len(sub_policy)) * 2 - 1
+    for (name, probability, level), chance, sign in zip(sub_policy, chances, signs, strict=True):
+        if chance < probability:
+            image = pixel_ops.OPERATIONS[name](image, level / MAX_MAGNITUDE, int(sign))
     return image

@@ -1,0 +1,148 @@
+"""From encoded images to the pixels of training examples: crop, flip, augmentation.
+
+What an image becomes depends only on its seed. TensorFlow decodes, and only those blocks of a
+JPEG that are needed, at a reduced scale where that has pixels enough. OpenCV does the rest, on
+uint8: TensorFlow's CPU kernels go through float32 and take two to four times as long.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from trainer_module import images
+from trainer_module.rand_augment import auto_augment, rand_augment
+
+# Random crops as published (Inception, arXiv 1409.4842): aspect ratio of the crop.
+ASPECT_RATIOS = (3 / 4, 4 / 3)
+# A JPEG decoder can leave out frequencies, and then makes a picture that is so much smaller.
+JPEG_SCALES = (1, 2, 4, 8)
+
+
+class Augmentation(NamedTuple):
+    """What is done to each image.
+
+    Attributes:
+      size_px: side of the result.
+      crop_min_area: smallest share of the area that is kept; 1 takes the largest centred square.
+      random_flip: whether half of the images are mirrored.
+      auto_augment: AutoAugment instead of RandAugment.
+      randaug_layers: operations of RandAugment.
+      randaug_magnitude: their strength; 0 is off.
+    """
+
+    size_px: int
+    crop_min_area: float = 0.08
+    random_flip: bool = True
+    auto_augment: bool = False
+    randaug_layers: int = 2
+    randaug_magnitude: float = 0.0
+
+
+def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """A random part of each image, perhaps mirrored, perhaps augmented.
+
+    Args:
+      encoded: string [N], files; N is known when the graph is made, and small: each image has its
+        own nodes. They share one call into Python, which costs as much as a resize.
+      seeds: int32 [N, 2]; an image with the same seed has the same pixels, whatever its
+        neighbours are.
+      how: what is done.
+
+    Returns:
+      uint8 [N, size_px, size_px, 3].
+    """
+
+    def finish(seeds: np.ndarray, *crops: np.ndarray) -> np.ndarray:
+        result = np.empty([len(crops), how.size_px, how.size_px, features.CHANNELS], np.uint8)
+        for target, seed, crop in zip(result, seeds, crops, strict=True):
+            augment_into(target, crop, seed, how)
+        return result
+
+    crops = [
+        _crop(*image, how) for image in zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
+    ]
+    pixels = tf.numpy_function(finish, [seeds, *crops], tf.uint8, stateful=False)
+    return tf.ensure_shape(pixels, [len(crops), how.size_px, how.size_px, features.CHANNELS])
+
+
+def augment_into(target: np.ndarray, crop: np.ndarray, seed: np.ndarray, how: Augmentation) -> None:
+    """Brings a crop to its size, and mirrors and augments it.
+
+    Args:
+      target: uint8 [size_px, size_px, 3], gets the result.
+      crop: uint8 [h, w, 3], RGB; not written to.
+      seed: int32 [2].
+      how: what is done.
+    """
+    key = seed.astype(np.uint32).astype(np.uint64)
+    draws = np.random.Generator(np.random.Philox(key=key))
+    size = (how.size_px, how.size_px)
+    shrinks = min(crop.shape[:2]) >= 2 * how.size_px
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    pixels = crop if crop.shape[:2] == size else cv2.resize(crop, size, interpolation=method)
+    if how.random_flip and draws.random() < 0.5:
+        pixels = cv2.flip(pixels, 1)
+    if how.auto_augment:
+        pixels = auto_augment(pixels, draws)
+    elif how.randaug_magnitude:
+        pixels = rand_augment(pixels, draws, how.randaug_layers, how.randaug_magnitude)
+    target[...] = pixels
+
+
+def _crop(encoded: tf.Tensor, seed: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """A window of one image, uint8 [h, w, 3]."""
+    if how.crop_min_area == 1.0:
+        return images.eval_image(encoded, how.size_px)
+
+    def window(shape: tf.Tensor) -> tf.Tensor:  # [top, left, height, width]
+        begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+            shape,
+            bounding_boxes=tf.zeros([1, 0, 4]),
+            seed=seed,
+            min_object_covered=0.0,
+            aspect_ratio_range=ASPECT_RATIOS,
+            area_range=(how.crop_min_area, 1.0),
+            use_image_if_no_bounding_boxes=True,
+        )
+        return tf.concat([begin[:2], size[:2]], axis=0)
+
+    def jpeg() -> tf.Tensor:
+        return _decode_window(encoded, window(tf.io.extract_jpeg_shape(encoded)), how.size_px)
+
+    def other() -> tf.Tensor:
+        image = images.decode(encoded)
+        top, left, height, width = tf.unstack(window(tf.shape(image)))
+        return image[top : top + height, left : left + width]
+
+    return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+
+
+def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: int) -> tf.Tensor:
+    """Decodes the blocks inside a window of a JPEG, at the smallest scale that has enough pixels.
+
+    Args:
+      encoded: string [], a JPEG file.
+      window: int32 [4], top, left, height and width in the whole picture, pixels.
+      size_px: side of the picture that it will become.
+
+    Returns:
+      uint8 [height / scale, width / scale, 3], with a scale of 1, 2, 4 or 8: both sides are
+      `size_px` or more, unless those of the window are not.
+    """
+
+    def at(scale: int) -> tf.Tensor:
+        return tf.io.decode_and_crop_jpeg(
+            encoded,
+            window // scale,
+            channels=features.CHANNELS,
+            ratio=scale,
+            # A twelfth of the time for colours between pixels, far finer than any augmentation.
+            fancy_upscaling=False,
+        )
+
+    spare = tf.reduce_min(window[2:]) // size_px
+    chosen = sum(tf.cast(spare >= scale, tf.int32) for scale in JPEG_SCALES[1:])
+    return tf.switch_case(chosen, [lambda scale=scale: at(scale) for scale in JPEG_SCALES])
