@@ -75,7 +75,7 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     # Only now, so that a wrong flag is told at once, and the supervisor stays small.
     import tensorflow as tf
 
-    from trainer_module import loop
+    from trainer_module import interruption, loop
 
     try:
         loop.run(config, heartbeat)
@@ -85,7 +85,7 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
         return FAILED, str(error)
     except tf.errors.DataLossError as error:  # the same every time
         return FAILED, f"a record of data_dir is damaged: {error.message.splitlines()[0]}"
-    except loop.TrainingInterrupted as error:
+    except interruption.TrainingInterrupted as error:
         return INTERRUPTED, str(error)
     return DONE, ""
 

@@ -1,7 +1,6 @@
 """The whole training, top to bottom: data, state, stages, evaluation, export."""
 
 import hashlib
-import signal
 import time
 from pathlib import Path
 
@@ -26,16 +25,13 @@ from trainer_module.evaluate import Evaluation
 from trainer_module.heartbeat import COMPILING, EVALUATING, FINISHING, TRAINING, Heartbeat
 from trainer_module.initial_weights import initial_weights
 from trainer_module.input_pipeline import eval_dataset, train_dataset
+from trainer_module.interruption import StopRequest, TrainingInterrupted
 from trainer_module.meter import Meter, TrainingError
 from trainer_module.model import Network
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
 from trainer_module.stages import Stage
 from trainer_module.train_step import TrainState, make_train_step
-
-
-class TrainingInterrupted(Exception):
-    """Training was asked to stop; a checkpoint was written."""
 
 
 def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
@@ -55,7 +51,11 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
     """
     ranks = distributed.join(config.hvd_fp16_compression)
     devices.set_up(config, ranks)
-    return Training(config, ranks, heartbeat).run()
+    training = Training(config, ranks, heartbeat)
+    try:
+        return training.run()
+    finally:
+        training.log.close()
 
 
 class Training:
@@ -126,7 +126,7 @@ class Training:
     def _train(self) -> dict[str, dict[str, float]]:
         """Takes all steps that are left; the evaluation after the last, if there was one."""
         step_function = make_train_step(self.network, self.config, self.state, self.ranks)
-        stop = _StopRequest()
+        stop = StopRequest()
         results: dict[str, dict[str, float]] = {}
         for stage, first, end in self.schedule.stages():
             begin = max(first, int(self.state.step.numpy()))
@@ -136,7 +136,7 @@ class Training:
         return results
 
     def _train_stage(
-        self, stage: Stage, begin: int, end: int, step_function, stop: "_StopRequest"
+        self, stage: Stage, begin: int, end: int, step_function, stop: StopRequest
     ) -> dict[str, dict[str, float]]:
         dataset = train_dataset(
             self.train_index, self.config, stage, (begin, end), len(self.class_names), self.ranks
@@ -237,21 +237,6 @@ class Training:
             f"batch {self.schedule.global_batch}, {self.schedule.total_steps:,} steps; "
             f"{devices.describe(config)}"
         )
-
-
-class _StopRequest:
-    """SIGTERM (an eviction, a shutdown) asks for a checkpoint and an end.
-
-    Attributes:
-      asked: 1.0 after the signal, 0.0 before.
-    """
-
-    def __init__(self) -> None:
-        self.asked = 0.0
-        signal.signal(signal.SIGTERM, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = 1.0
 
 
 def _index(data_dir: str, split_names: tuple[str, ...]) -> records.RecordIndex:

@@ -1,4 +1,4 @@
-"""What a training tells: JSON lines, TensorBoard scalars, and progress lines."""
+"""What a training tells: JSON lines, TensorBoard scalars, and a progress bar or lines."""
 
 import json
 import time
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
@@ -20,6 +22,7 @@ class RunLog:
         enabled: bool,
         total_steps: int,
         clock: Callable[[], float] = time.monotonic,
+        console: Console | None = None,
     ):
         """Opens the log.
 
@@ -28,6 +31,8 @@ class RunLog:
           enabled: false on all ranks but the first, which then write nothing.
           total_steps: steps of the whole training, for the ETA.
           clock: seconds that never go back.
+          console: where the person reads; standard output by default. On a terminal there is a
+            bar, elsewhere (as below `horovodrun`, which collects the ranks' output) plain lines.
         """
         self._path = Path(model_dir) / LOG_FILE
         self._enabled = enabled
@@ -36,11 +41,19 @@ class RunLog:
         self._start = clock()
         self._first_step: int | None = None
         self._events = tf.summary.create_file_writer(model_dir) if enabled else None
+        self._console = console or Console(highlight=False)
+        self._bar: Progress | None = None
 
     def say(self, text: str) -> None:
         """A plain line for the person."""
         if self._enabled:
-            print(text, flush=True)
+            self._console.print(text, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def progress(self, values: dict[str, Any]) -> None:
         """An interval of training: `step`, `epoch`, `stage`, `img_size`, `loss`, `top_1_train`,
@@ -54,12 +67,24 @@ class RunLog:
         clock = {"total_steps": self._total_steps, "secs": round(secs, 2), "eta_secs": eta_secs}
         self._write({**values, **clock})
         eta = "" if eta_secs is None else f"  ETA {int(eta_secs // 60)}:{int(eta_secs % 60):02d}"
-        self.say(
-            f"step {values['step']}/{self._total_steps}  stage {values['stage'] + 1}"
+        text = (
+            f"stage {values['stage'] + 1}"
             f"  {values['img_size']} px  epoch {values['epoch']:.2f}  loss {values['loss']:.4f}"
             f"  top-1 {values['top_1_train']:.4f}  lr {values['lr']:.2e}"
             f"  {values['images_per_sec']:.1f} images/s{eta}"
         )
+        if self._enabled and self._console.is_terminal:
+            self._draw(values["step"], text)
+        else:
+            self.say(f"step {values['step']}/{self._total_steps}  {text}")
+
+    def _draw(self, step: int, text: str) -> None:
+        if self._bar is None:
+            columns = BarColumn(20), TaskProgressColumn(), TextColumn("{task.description}")
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._bar.add_task("", total=self._total_steps)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=step, description=text)
 
     def evaluation(self, step: int, epoch: float, weights: str, result: dict[str, float]) -> None:
         """A result of evaluating `weights`, which is `raw` or `ema`."""
