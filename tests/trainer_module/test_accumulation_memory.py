@@ -1,0 +1,53 @@
+"""What gradient accumulation is for: images of a step may be many, and memory stays."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Prints by how many bytes the process grew, at its largest, by taking steps.
+STEPS = """
+import resource, sys
+import numpy as np, tensorflow as tf
+from trainer_module import architectures, devices
+from trainer_module.config import TrainConfig
+from trainer_module.distributed import SingleProcess
+from trainer_module.initial_weights import initial_weights
+from trainer_module.model import Network
+from trainer_module.train_step import TrainState, make_train_step
+
+batch, micro_batches = map(int, sys.argv[1:])
+config = TrainConfig(train_batch_size=batch, grad_accum_steps=micro_batches)
+devices.set_up(config, SingleProcess())
+network = Network(architectures.build(config.arch, 5, 0.2, 0.1))
+state = TrainState(network, config, initial_weights(network, seed=0))
+step = make_train_step(network, config, state, SingleProcess())
+images = tf.zeros([batch, 96, 96, 3], tf.uint8)
+targets = tf.one_hot(tf.range(batch) % 5, 5)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in range(3):
+    step(images, targets, tf.constant(1e-3), tf.constant(0.0))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+MICRO_BATCH = 32
+
+
+def growth(batch: int, micro_batches: int) -> int:
+    command = [sys.executable, "-c", STEPS, str(batch), str(micro_batches)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def two_micro_batches() -> int:
+    return growth(2 * MICRO_BATCH, 2)
+
+
+def test_memory_does_not_grow_with_the_number_of_micro_batches(two_micro_batches):
+    # The images themselves, 28 kB each, are there anyway.
+    images = 6 * MICRO_BATCH * 96 * 96 * 3
+    assert growth(8 * MICRO_BATCH, 8) < 1.15 * two_micro_batches + images
+
+
+def test_the_same_images_at_once_take_more(two_micro_batches):
+    assert growth(8 * MICRO_BATCH, 1) > 2 * two_micro_batches
