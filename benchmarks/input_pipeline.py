@@ -30,8 +30,11 @@ from trainer_module.stages import stage_schedule
 BATCH = 32
 BOUND = 0.6
 REFERENCE_DECODE, CORES = 650.0, 2
-# (image side, preprocessing's max_side_px, images/s on the reference machine)
-CASES = ((128, 256, 1300.0), (128, 320, 1300.0), (300, 256, 550.0), (300, 320, 550.0))
+# (image side, preprocessing's max_side_px, images/s on the reference machine): records that have
+# a pixel for each of the largest images', and not many more.
+CLAIMED = ((128, 320, 1300.0), (300, 320, 550.0))
+# Printed, not judged: records smaller than the largest images, and the photographs as they are.
+PRINTED = ((128, 256, 1300.0), (300, 256, 550.0), (128, 512, 1300.0), (300, 512, 550.0))
 
 
 def rate(batches: Iterator, images_per_item: int, secs: float) -> Callable[[], float]:
@@ -94,7 +97,7 @@ def main() -> None:
         originals = [path.read_bytes() for path in paths]
         print(f"{count} photographs of {sum(map(len, originals)) / count / 1000:.0f} kB")
         one_core = rate(decoding(originals, 1), BATCH, secs)
-        for size_px, max_side_px, target in CASES:
+        for size_px, max_side_px, target in CLAIMED + PRINTED:
             data = folder / str(max_side_px)
             if not data.exists():
                 photographs.write_records(data, paths, max_side_px)
@@ -110,11 +113,27 @@ def main() -> None:
             ratio = statistics.median(a / b for a, b in zip(every[0], every[1], strict=True))
             scaled = target * core / REFERENCE_DECODE
             case = f"{size_px} px of {max_side_px} px"
-            table.append([case, *(f"{value:,.0f}" for value in (made, decoded, core, scaled))])
-            verdict.claim(f"{case}: ours / decode-only", ratio, at_least=BOUND)
-            verdict.claim(f"{case}: ours / reference figure", made / scaled, at_least=1.0)
+            table.append(
+                [
+                    case,
+                    *(f"{value:,.0f}" for value in (made, decoded, core, scaled)),
+                    *(f"{value:.2f}" for value in (ratio, made / scaled)),
+                ]
+            )
+            if (size_px, max_side_px, target) in CLAIMED:
+                verdict.claim(f"{case}: ours / decode-only", ratio, at_least=BOUND)
+                verdict.claim(f"{case}: ours / reference figure", made / scaled, at_least=1.0)
     common.print_table(
-        ["images/s", "ours", "decode-only", "originals, one core", "reference, scaled"], table
+        [
+            "images/s",
+            "ours",
+            "decode-only",
+            "originals, one core",
+            "reference, scaled",
+            "of decode-only",
+            "of reference",
+        ],
+        table,
     )
     verdict.exit()
 
