@@ -4,21 +4,21 @@ from pipeline.config import BeamConfig
 
 # Worker processes take about 7 s to start in each Beam node and then roughly double the images a
 # second (350 to 700 on two cores): from about this many images on they are faster.
-MULTI_PROCESSING_MIN_FILES = 5000
+MULTI_PROCESSING_MIN_IMAGES = 5000
 
 
-def beam_args(config: BeamConfig, num_files: int) -> list[str]:
+def beam_args(config: BeamConfig, num_images: int) -> list[str]:
     """Options for the Beam stages, as on Beam's command line.
 
     Args:
       config: the config's section.
-      num_files: number of files in the corpus, which decides `direct_running_mode: auto`.
+      num_images: number of images in the corpus, which decides `direct_running_mode: auto`.
     """
     options = [f"--runner={config.runner}"]
     if config.runner == "DirectRunner":
         mode = config.direct_running_mode
         if mode == "auto":
-            large = num_files >= MULTI_PROCESSING_MIN_FILES
+            large = num_images >= MULTI_PROCESSING_MIN_IMAGES
             mode = "multi_processing" if large else "in_memory"
         # In memory, more workers are threads that wait for each other.
         workers = config.num_workers if mode == "multi_processing" else 1

@@ -22,9 +22,18 @@ class DataConfig(Settings):
     """Where the images are and how they are split."""
 
     path: str
-    """Folder with one sub-folder of images a class."""
+    """Image folder, manifest, TFRecords or tar shards; path or URI, also with {SPAN}, {VERSION}."""
+    format: Literal["auto", "folder", "manifest", "tfrecord", "webdataset"] = "auto"
+    """auto: what is found at the path, if that is plain."""
+    label_offset: int = 0
+    """Number of the first class, where the source has numbers (1 in the classic ImageNet files)."""
+    class_names_file: str = ""
+    """File with a class name a line, in the order of their numbers; empty: the source has names."""
+    span: int | None = Field(None, ge=0)
+    """The {SPAN} to read; null: the newest."""
     eval_fraction: Float = Field(0.2, gt=0, lt=1)
-    """Share of the images, 0 to 1, that the evaluation split gets, chosen by their content."""
+    """Share of the images, 0 to 1, that the evaluation split gets, chosen by their content, of
+    those that the source itself gives to no split."""
     seed: int = Field(0, ge=0)
     """Seed of the split and of the shuffle of the records."""
     on_duplicate: Literal["keep", "drop", "fail"] = "keep"

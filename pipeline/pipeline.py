@@ -44,9 +44,15 @@ def create_pipeline(
     Returns:
       The pipeline; a runner gives it ML Metadata and starts its nodes.
     """
-    # Reads the image folder, and gives every picture to a split by its content.
+    # Reads the corpus, and gives every picture to a split.
     examples = ImageExampleGen(
-        path=config.data.path, eval_fraction=config.data.eval_fraction, seed=config.data.seed
+        path=config.data.path,
+        data_format=config.data.format,
+        label_offset=config.data.label_offset,
+        class_names_file=config.data.class_names_file,
+        span=config.data.span,
+        eval_fraction=config.data.eval_fraction,
+        seed=config.data.seed,
     )
 
     # Counts what the headers and classes say, not the pixels.

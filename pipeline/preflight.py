@@ -1,38 +1,24 @@
 """Checks before work starts: the data, the machine, the output folder. No TensorFlow."""
 
-import dataclasses
 import importlib.util
-import itertools
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
+from preprocessing import storage
 from preprocessing.errors import InputError
+from preprocessing.sources import opening, spans
+from preprocessing.sources.base import Survey
 
-# Files are counted up to here: what follows from the number does not change any more, and a
+# Images are counted up to here: what follows from the number does not change any more, and a
 # corpus of millions must not delay the start.
-MAX_COUNTED_FILES = 100_000
+MAX_COUNTED_IMAGES = 100_000
 # Checkpoints and exports of the full model take about this much.
 MIN_FREE_BYTES = 10**9
 
 
-@dataclasses.dataclass(frozen=True)
-class DataFolder:
-    """What the data folder holds.
-
-    Attributes:
-      num_classes: sub-folders with at least one file.
-      num_files: files in them, at most MAX_COUNTED_FILES.
-    """
-
-    num_classes: int
-    num_files: int
-
-
-def check(config: PipelineConfig, output_dir: Path) -> DataFolder:
+def check(config: PipelineConfig, output_dir: Path) -> Survey:
     """Checks all that can be known before anything runs.
 
     Args:
@@ -40,47 +26,39 @@ def check(config: PipelineConfig, output_dir: Path) -> DataFolder:
       output_dir: folder of the run's results; it is made.
 
     Returns:
-      What the data folder holds.
+      What a look at the data tells.
 
     Raises:
       InputError: what is wrong, and how to mend it.
     """
-    data = check_data(config.data.path)
+    data = check_data(config)
     check_horovod(config.trainer.num_processes)
     check_output_dir(output_dir)
     return data
 
 
-def check_data(path: str) -> DataFolder:
-    """Looks for at least two classes with files.
+def check_data(config: PipelineConfig) -> Survey:
+    """Looks for the corpus.
+
+    Args:
+      config: its sections `data` and `beam` (whose options Beam's filesystems take) say where.
 
     Raises:
-      InputError: the folder is missing or holds fewer than two classes.
+      InputError: it is missing, of no known kind, or holds fewer than two classes.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing there"
-        raise InputError(
-            f"data.path must be a folder with one sub-folder of images a class. "
-            f"Received: {path!r} ({found}, seen from {Path.cwd()})"
-        )
-    try:
-        classes = sorted(entry.path for entry in os.scandir(folder) if _is_class(entry))
-    except OSError as error:
-        raise InputError(f"data.path {path!r} cannot be read: {error.strerror}") from None
-    counts = {}
-    room = MAX_COUNTED_FILES
-    for name in classes:
-        # At least one file of each class is looked for, even when enough were counted.
-        counts[name] = sum(1 for _ in itertools.islice(_files(name), max(room, 1)))
-        room -= counts[name]
-    full = sum(count > 0 for count in counts.values())
-    if full < 2:
-        raise InputError(
-            f"data.path must hold at least two sub-folders (classes) with images. "
-            f"Received: {path!r} with {full} such sub-folder{'' if full == 1 else 's'}"
-        )
-    return DataFolder(num_classes=full, num_files=min(sum(counts.values()), MAX_COUNTED_FILES))
+    data = config.data
+    if storage.is_remote(data.path):
+        storage.configure(config.beam.args)
+    path = spans.resolve(data.path, data.span).path
+    if not path.strip():
+        raise InputError(f"data.path must not be empty. Received: {data.path!r}")
+    source = opening.open_source(
+        path,
+        data_format=data.format,
+        label_offset=data.label_offset,
+        class_names_file=data.class_names_file,
+    )
+    return source.survey(MAX_COUNTED_IMAGES)
 
 
 def check_horovod(num_processes: int) -> None:
@@ -117,13 +95,3 @@ def check_output_dir(output_dir: Path) -> None:
             f"some, or choose another with --output_dir. Received: {str(output_dir)!r} with "
             f"{free_bytes / 1e9:.1f} GB"
         )
-
-
-def _is_class(entry: os.DirEntry) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".")
-
-
-def _files(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(parent, name) for name in names if not name.startswith("."))

@@ -1,4 +1,4 @@
-"""Ingestion: an image folder becomes shuffled, split source records.
+"""Ingestion: a source becomes shuffled, split source records.
 
     list -> order by a hash (the shuffle) -> cut into units -> a worker reads and writes a unit
 
@@ -8,17 +8,17 @@ runner. Output, below one folder, and the image facts in shards of the same name
 
     Split-train/train-00000-of-00004   records of `preprocessing.features`, a shard a unit
     Split-eval/eval-00000-of-00004     the same number; a shard may be empty
-    index/index-00000-of-00004.jsonl   {"uri", "sha256", "bytes", "class", "split", "format",
-                                       "height", "width"} a line, the last three null if unknown
+    index/index-00000-of-00004.jsonl   an object a line, in the order of the records of all splits
+    ingestion.json                     what was read: counts, splits, what was left out
 
-The index holds what later steps plan with, so that they need not read pictures for it.
+A line of the index has `uri`, `sha256`, `bytes`, `class` (empty if unknown), `split`, `split_from`
+(`source` or `content`: who decided), `format`, `height` and `width` (null if unknown), `columns`
+(text by name). It holds what later steps plan with, so that they need not read pictures for it.
 """
 
 import contextlib
-import hashlib
 import json
-import os
-import stat
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,83 +26,76 @@ from typing import Any
 
 import apache_beam as beam
 
-from preprocessing import features, image_folder, image_ops, records
+from preprocessing import records
 from preprocessing.errors import InputError
+from preprocessing.ingest_plan import Plan, make_plan
+from preprocessing.ingest_unit import INDEX_FOLDER, SPLITS, Job, split_folder, write_unit
 from preprocessing.publish import staged
+from preprocessing.sources.base import Source
+from preprocessing.sources.opening import open_source
 
-SPLITS = (features.TRAIN_SPLIT, features.EVAL_SPLIT)
-INDEX_FOLDER = "index"
+# With the layout of what is written, which its readers need.
+__all__ = ["INDEX_FOLDER", "SPLITS", "SUMMARY_FILE", "index_files", "ingest", "read_index"]
+__all__ += ["split_folder"]
 
-# A unit is what one worker does at a time, and one shard of each split.
-UNIT_BYTES = 32_000_000
-# So many units a small corpus has, or two workers would have nothing to share.
-MIN_UNITS = 4
-# A larger file is no picture, and would not fit into memory on every worker.
-MAX_FILE_BYTES = 512_000_000
+SUMMARY_FILE = "ingestion.json"
 
 
 def ingest(
-    source: str,
+    source: str | Source,
     output: str,
     *,
     make_pipeline: Callable[[], beam.Pipeline],
     eval_fraction: float,
     seed: int,
     facts: str | None = None,
-) -> dict[str, int]:
-    """Writes the source records of an image folder.
+) -> dict[str, Any]:
+    """Writes the source records of a corpus.
 
     Args:
-      source: folder with one sub-folder of images a class.
+      source: the corpus, or a path, whose format is found out.
       output: folder for the result, empty or absent; filled by one rename at the end.
-      make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
-      eval_fraction: share of the images, 0 to 1, that the evaluation split gets.
+      make_pipeline: makes the Beam pipelines that do the work. Workers see the same files.
+      eval_fraction: share of the images, 0 to 1, that the evaluation split gets, of those that
+        the source gives to no split.
       seed: of the shuffle and of the split.
       facts: folder for the image facts, empty or absent; without it there are none.
 
     Returns:
-      How many records each split has.
+      What `ingestion.json` says: `source`, `format`, `images` (their number), `splits` (by
+      split), `split_from` (by who decided) and `left_out` (by split of the source).
 
     Raises:
-      InputError: the folder is not usable, or a split would have no image.
+      InputError: the source is not usable, or a split would have no image.
     """
-    units = plan_units(image_folder.list_images(source), seed)
+    source = open_source(source) if isinstance(source, str) else source
     with contextlib.ExitStack() as stack:
         staging = stack.enter_context(staged(output))
         facts_staging = stack.enter_context(staged(facts)) if facts else None
-        plan = staging / "plan"
-        for folder in (plan, staging / INDEX_FOLDER, *(split_folder(staging, s) for s in SPLITS)):
-            folder.mkdir()
-        if facts_staging:
-            for split in SPLITS:
-                split_folder(facts_staging, split).mkdir()
-        for number, names in enumerate(units):
-            records.write_text(str(plan / f"{number}.json"), json.dumps(names))
+        scratch = staging / "scratch"
+        scratch.mkdir()
+        source = source.fetched(scratch / "containers", make_pipeline)
+        plan = make_plan(source.items(), source.path, scratch / "plan", seed)
+        job = Job(
+            source=source,
+            plan=plan,
+            target=str(staging),
+            facts=str(facts_staging) if facts_staging else None,
+            eval_fraction=eval_fraction,
+            seed=seed,
+        )
+        job.make_folders()
         with make_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Units" >> beam.Create(range(len(units)))
+                | "Units" >> beam.Create(range(plan.num_units))
                 | "Spread" >> beam.Reshuffle()  # numbers only
-                | "WriteUnit"
-                >> beam.Map(
-                    write_unit,
-                    len(units),
-                    source,
-                    str(staging),
-                    str(facts_staging) if facts_staging else None,
-                    eval_fraction,
-                    seed,
-                )
+                | "WriteUnit" >> beam.Map(write_unit, job)
             )
-        for number in range(len(units)):
-            (plan / f"{number}.json").unlink()
-        plan.rmdir()
-        return _checked_counts(staging, sum(map(len, units)), eval_fraction)
-
-
-def split_folder(root: str | Path, split: str) -> Path:
-    """Folder of a split, as TFX names it."""
-    return Path(root) / f"Split-{split}"
+        shutil.rmtree(scratch)
+        summary = _summary(source, plan, staging, eval_fraction)
+        records.write_text(str(staging / SUMMARY_FILE), json.dumps(summary, indent=2) + "\n")
+    return summary
 
 
 def index_files(root: str | Path) -> list[str]:
@@ -117,143 +110,26 @@ def read_index(path: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def plan_units(files: list[image_folder.SourceFile], seed: int) -> list[list[str]]:
-    """Shuffles the files and cuts them into units of about `UNIT_BYTES`.
-
-    Args:
-      files: as `image_folder.list_images` gives them.
-      seed: of the shuffle.
-
-    Returns:
-      The names of each unit's files. The plan follows from names, sizes and seed alone.
-    """
-    files = sorted(files, key=lambda file: _hash(seed, os.fsencode(file.name)))
-    # An empty file has its price, too: reading it and telling of it.
-    total = sum(file.num_bytes + 1 for file in files)
-    limit = min(UNIT_BYTES, total / MIN_UNITS)
-    units: list[list[str]] = []
-    room = 0.0
-    for file in files:
-        if room <= 0:
-            units.append([])
-            room = limit
-        units[-1].append(file.name)
-        room -= file.num_bytes + 1
-    return units
-
-
-def split_of(sha256: str, eval_fraction: float, seed: int) -> str:
-    """The split of an image, decided by its content: copies stay together, at any corpus size."""
-    position = int.from_bytes(_hash(seed, sha256.encode())[:8], "big") / 2**64
-    return features.EVAL_SPLIT if position < eval_fraction else features.TRAIN_SPLIT
-
-
-def write_unit(
-    unit: int,
-    num_units: int,
-    source: str,
-    staging: str,
-    facts_staging: str | None,
-    eval_fraction: float,
-    seed: int,
-) -> None:
-    """Reads the files of one unit and writes its shard of each split and of the index."""
-    names = json.loads((Path(staging) / "plan" / f"{unit}.json").read_text(encoding="utf-8"))
-    index = Path(staging) / INDEX_FOLDER / f"{features.shard_name('index', unit, num_units)}.jsonl"
-    lines = []
-    with contextlib.ExitStack() as stack:
-
-        def writers(root: str) -> dict[str, Any]:
-            return {
-                split: stack.enter_context(
-                    records.record_writer(
-                        str(split_folder(root, split) / features.shard_name(split, unit, num_units))
-                    )
-                )
-                for split in SPLITS
-            }
-
-        pictures = writers(staging)
-        facts = writers(facts_staging) if facts_staging else {}
-        for name in names:
-            values = read_source(source, name)
-            sha256 = values[features.SHA256].decode()
-            split = split_of(sha256, eval_fraction, seed)
-            pictures[split].write(records.make_record(values))
-            if facts:
-                facts[split].write(records.make_record(image_facts(values)))
-            entry = {
-                "uri": values[features.FILENAME].decode(errors="backslashreplace"),
-                "sha256": sha256,
-                "bytes": len(values[features.ENCODED]),
-                "class": values[features.CLASS_TEXT].decode(),
-                "split": split,
-                "format": values.get(features.FORMAT, b"").decode() or None,
-                "height": values.get(features.HEIGHT),
-                "width": values.get(features.WIDTH),
-            }
-            lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
-    records.write_text(str(index), "".join(lines))
-
-
-def image_facts(values: dict[str, records.Value]) -> dict[str, records.Value]:
-    """What the values of a source record say of the picture, without its pixels."""
-    kept = (features.FORMAT, features.HEIGHT, features.WIDTH, features.CLASS_TEXT)
-    facts = {
-        key: value
-        for key, value in values.items()
-        if value and (key in kept or key.startswith(features.COLUMN_PREFIX))
-    }
-    facts[features.NUM_BYTES] = len(values[features.ENCODED])
-    if features.HEIGHT in facts:
-        facts[features.ASPECT_RATIO] = facts[features.WIDTH] / facts[features.HEIGHT]
-    return facts
-
-
-def read_source(source: str, name: str) -> dict[str, records.Value]:
-    """Reads one file into the values of a source record; never fails because of the file."""
-    path = os.path.join(source, name)
-    data, error = b"", ""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            error = "not a regular file"
-        elif status.st_size > MAX_FILE_BYTES:
-            error = f"larger than {MAX_FILE_BYTES} bytes"
-        else:
-            with open(path, "rb") as file:
-                data = file.read()
-    except OSError as failure:
-        error = failure.strerror or type(failure).__name__
-    values: dict[str, records.Value] = {
-        features.ENCODED: data,
-        features.CLASS_TEXT: name.partition("/")[0].encode(),
-        features.FILENAME: os.fsencode(path),
-        features.SHA256: hashlib.sha256(data).hexdigest().encode(),
-    }
-    if error:
-        values[features.READ_ERROR] = error.encode()
-    header = image_ops.read_header(data)
-    if header:
-        values[features.FORMAT] = header.format.encode()
-        values[features.HEIGHT] = header.height
-        values[features.WIDTH] = header.width
-    return values
-
-
-def _hash(seed: int, data: bytes) -> bytes:
-    return hashlib.sha256(f"{seed}\0".encode() + data).digest()
-
-
-def _checked_counts(staging: Path, num_files: int, eval_fraction: float) -> dict[str, int]:
-    counts = Counter(entry["split"] for path in index_files(staging) for entry in read_index(path))
-    if counts.total() != num_files:
-        raise RuntimeError(f"{num_files} files were listed, {counts.total()} records written")
+def _summary(source: Source, plan: Plan, staging: Path, eval_fraction: float) -> dict[str, Any]:
+    splits, split_from = Counter(), Counter()
+    for path in index_files(staging):
+        for entry in read_index(path):
+            splits[entry["split"]] += 1
+            split_from[entry["split_from"]] += 1
+    if splits.total() != plan.num_items:
+        raise RuntimeError(f"{plan.num_items} images were listed, {splits.total()} records written")
     for split in SPLITS:
-        if not counts[split]:
+        if not splits[split]:
             raise InputError(
                 f"the {split} split must have at least one image; add images or change "
-                f"data.eval_fraction or data.seed. Received: {num_files} images, "
+                f"data.eval_fraction or data.seed. Received: {plan.num_items} images, "
                 f"eval_fraction={eval_fraction}"
             )
-    return {split: counts[split] for split in SPLITS}
+    return {
+        "source": source.path.encode(errors="surrogateescape").decode(errors="backslashreplace"),
+        "format": source.format,
+        "images": plan.num_items,
+        "splits": {split: splits[split] for split in SPLITS},
+        "split_from": {name: split_from[name] for name in ("source", "content")},
+        "left_out": plan.left_out,
+    }

@@ -1,4 +1,4 @@
-"""Lets the cache see changed images: a fingerprint of the folder becomes an exec property."""
+"""Lets the cache see new spans and changed images: what is there becomes exec properties."""
 
 from typing import Any
 
@@ -6,17 +6,20 @@ from tfx.orchestration.portable import data_types
 
 from components.image_example_gen import executor
 from components.property_driver import PropertyDriver
-from preprocessing import image_folder
 
 
 class Driver(PropertyDriver):
     """Runs before the cache is asked; see `ImageExampleGen`."""
 
     def properties(self, execution_info: data_types.ExecutionInfo) -> dict[str, Any]:
-        """The fingerprint of the folder.
+        """The span and the version that are read, and the fingerprint of the corpus.
 
         Raises:
-          InputError: the folder is not usable.
+          InputError: the corpus is not usable.
         """
-        files = image_folder.list_images(execution_info.exec_properties[executor.PATH_KEY])
-        return {executor.FINGERPRINT_KEY: image_folder.fingerprint(files)}
+        source, resolved = executor.open_corpus(execution_info.exec_properties)
+        return {
+            executor.SPAN_KEY: resolved.span if resolved.has_span else None,
+            executor.VERSION_KEY: resolved.version,
+            executor.FINGERPRINT_KEY: source.fingerprint(),
+        }

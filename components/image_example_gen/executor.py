@@ -1,5 +1,7 @@
 """Runs the ingestion of ImageExampleGen."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import types
@@ -8,13 +10,22 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.examples import describe_examples
 from components.progress import report
-from preprocessing import ingest
+from preprocessing import ingest, storage
+from preprocessing.sources import spans
+from preprocessing.sources.base import Source
+from preprocessing.sources.opening import open_source
 
 PATH_KEY = "path"
+FORMAT_KEY = "data_format"
+LABEL_OFFSET_KEY = "label_offset"
+CLASS_NAMES_FILE_KEY = "class_names_file"
 EVAL_FRACTION_KEY = "eval_fraction"
 SEED_KEY = "seed"
 FACTS_KEY = "image_facts"
-FINGERPRINT_KEY = "input_fingerprint"  # set by the driver
+SPAN_KEY = "span"  # where the path has one, the driver sets it to the span that was found
+# Set by the driver.
+VERSION_KEY = "version"
+FINGERPRINT_KEY = "input_fingerprint"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -26,15 +37,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the source records of the image folder."""
+        """Writes the source records and the image facts of the corpus."""
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         facts = artifact_utils.get_single_instance(output_dict[FACTS_KEY])
-        source = exec_properties[PATH_KEY]
-        report(f"reading images of {source}")
-        counts = ingest.ingest(
+        if storage.is_remote(exec_properties[PATH_KEY]):
+            storage.configure(self._beam_pipeline_args)
+        source, resolved = open_corpus(exec_properties)
+        report(f"reading images of {resolved.path}")
+        summary = ingest.ingest(
             source,
             examples.uri,
             make_pipeline=self._make_beam_pipeline,
@@ -42,10 +55,38 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             seed=exec_properties[SEED_KEY],
             facts=facts.uri,
         )
-        report(", ".join(f"{count} {split}" for split, count in counts.items()) + " images", 1.0)
+        for split, count in summary["left_out"].items():
+            logging.warning("%d images of the source's split %r are not used", count, split)
+        report(_told(summary), 1.0)
         for artifact in (examples, facts):
-            describe_examples(artifact, list(counts))
-            artifact.set_int_custom_property("span", 0)
+            describe_examples(artifact, list(summary["splits"]))
+            artifact.set_int_custom_property("span", resolved.span)
+            if resolved.version is not None:
+                artifact.set_int_custom_property("version", resolved.version)
             if FINGERPRINT_KEY in exec_properties:
                 fingerprint = exec_properties[FINGERPRINT_KEY]
                 artifact.set_string_custom_property(FINGERPRINT_KEY, fingerprint)
+
+
+def open_corpus(exec_properties: Mapping[str, Any]) -> tuple[Source, spans.Resolved]:
+    """The corpus of a node's exec properties, and which span of it that is.
+
+    Raises:
+      InputError: nothing matches the path, or what is there is not plain.
+    """
+    resolved = spans.resolve(
+        exec_properties[PATH_KEY], exec_properties.get(SPAN_KEY), exec_properties.get(VERSION_KEY)
+    )
+    source = open_source(
+        resolved.path,
+        data_format=exec_properties[FORMAT_KEY],
+        label_offset=exec_properties[LABEL_OFFSET_KEY],
+        class_names_file=exec_properties[CLASS_NAMES_FILE_KEY],
+    )
+    return source, resolved
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{count} {split}" for split, count in summary["splits"].items()) + " images"
+    left_out = ", ".join(f"{count} of {split}" for split, count in summary["left_out"].items())
+    return f"{told}; left out: {left_out}" if left_out else told

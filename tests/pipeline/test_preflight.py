@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import beam_options, preflight
-from pipeline.config import BeamConfig
+from pipeline.config import BeamConfig, PipelineConfig
 from preprocessing.errors import InputError
 
 
@@ -13,32 +13,44 @@ def _files(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"x")
 
 
-def test_counts_classes_and_files(tmp_path):
-    _files(tmp_path, "a/1.png", "a/sub/2.png", "b/3.jpg", ".hidden/4.png", "b/.5.png", "loose.png")
+def _check(path, **data):
+    data = {"path": str(path), **data}
+    return preflight.check_data(
+        PipelineConfig.model_validate({"data": data, "evaluation": {"min_top_1": 0.5}})
+    )
+
+
+def test_counts_classes_and_images(tmp_path):
+    _files(tmp_path, "a/1.png", "a/2.png", "b/3.jpg", ".hidden/4.png", "b/.5.png", "loose.png")
     (tmp_path / "empty").mkdir()
-    assert preflight.check_data(str(tmp_path)) == preflight.DataFolder(num_classes=2, num_files=3)
+    survey = _check(tmp_path)
+    assert (survey.num_images, survey.num_classes) == (3, 2)
+    assert str(survey) == "3 images in 2 classes"
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        ([], "with 0 such sub-folders"),
-        (["a/1.png"], "with 1 such sub-folder"),
-        (["1.png", "2.png"], "with 0 such sub-folders"),
-    ],
-)
-def test_fewer_than_two_classes(tmp_path, names, message):
+@pytest.mark.parametrize("names", [[], ["a/1.png"], ["1.png", "2.png"]])
+def test_fewer_than_two_classes(tmp_path, names):
     _files(tmp_path, *names)
-    with pytest.raises(InputError, match=message):
-        preflight.check_data(str(tmp_path))
+    with pytest.raises(InputError, match="at least two sub-folders with images"):
+        _check(tmp_path)
 
 
 def test_missing_folder_and_file(tmp_path):
     with pytest.raises(InputError, match="nothing there"):
-        preflight.check_data(str(tmp_path / "missing"))
+        _check(tmp_path / "missing")
     _files(tmp_path, "file")
-    with pytest.raises(InputError, match="a file"):
-        preflight.check_data(str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"data\.format must be set.*none of them"):
+        _check(tmp_path / "file")
+    with pytest.raises(InputError, match="must not be empty"):
+        _check("")
+
+
+def test_the_newest_span_is_looked_at(tmp_path):
+    _files(tmp_path, "7/a/1.png", "7/b/1.png", "12/a/1.png", "12/b/1.png", "12/c/1.png")
+    assert _check(tmp_path / "{SPAN}").num_classes == 3
+    assert _check(tmp_path / "{SPAN}", span=7).num_classes == 2
+    with pytest.raises(InputError, match=r"span 8"):
+        _check(tmp_path / "{SPAN}", span=8)
 
 
 def test_output_folder_that_is_a_file(tmp_path):
@@ -49,8 +61,8 @@ def test_output_folder_that_is_a_file(tmp_path):
     assert (tmp_path / "new" / "runs").is_dir()
 
 
-def test_direct_runner_mode_follows_the_number_of_files():
-    few, many = 10, beam_options.MULTI_PROCESSING_MIN_FILES
+def test_direct_runner_mode_follows_the_number_of_images():
+    few, many = 10, beam_options.MULTI_PROCESSING_MIN_IMAGES
     config = BeamConfig(num_workers=3)
     assert "--direct_running_mode=in_memory" in beam_options.beam_args(config, few)
     assert beam_options.beam_args(config, many) == [

@@ -175,25 +175,6 @@ def test_an_image_keeps_its_side_as_the_corpus_grows(small_corpus, make_pipeline
     assert 0.1 < share < 0.5
 
 
-def test_the_seed_changes_order_and_split(small_corpus):
-    files = [ingest.image_folder.SourceFile(f"a/{i}", 10, 0) for i in range(100)]
-    assert ingest.plan_units(files, 0) == ingest.plan_units(files[::-1], 0)
-    assert ingest.plan_units(files, 0) != ingest.plan_units(files, 1)
-    digests = [hashlib.sha256(bytes([i])).hexdigest() for i in range(200)]
-    splits = [[ingest.split_of(d, 0.25, seed) for d in digests] for seed in (0, 1)]
-    assert splits[0] != splits[1]
-    assert 30 < splits[0].count(features.EVAL_SPLIT) < 70
-
-
-def test_units_are_cut_by_bytes():
-    files = [ingest.image_folder.SourceFile(f"a/{i}", 1_000_000, 0) for i in range(200)]
-    units = ingest.plan_units(files, 0)
-    assert sorted(name for unit in units for name in unit) == sorted(f.name for f in files)
-    assert {len(unit) for unit in units[:-1]} == {32}
-    empty = [ingest.image_folder.SourceFile(f"a/{i}", 0, 0) for i in range(8)]
-    assert [len(unit) for unit in ingest.plan_units(empty, 0)] == [2, 2, 2, 2]
-
-
 def test_too_many_bad_images_stop_the_run(nasty_run, nasty_corpus, make_pipeline, tmp_path):
     settings = beam_stage.Settings(max_bad_fraction=0.05)
     maker = with_a_vanishing_file(nasty_corpus, make_pipeline())
@@ -316,11 +297,3 @@ def test_an_output_with_something_in_it_is_left_alone(small_corpus, make_pipelin
             seed=3,
         )
     assert tree(tmp_path / "source") == {"mine.txt": b"mine"}
-
-
-def test_a_file_that_vanished_is_a_record(small_corpus):
-    values = ingest.read_source(str(small_corpus), "a/never there.png")
-    assert values[features.ENCODED] == b""
-    assert values[features.READ_ERROR] == b"No such file or directory"
-    assert values[features.SHA256] == hashlib.sha256(b"").hexdigest().encode()
-    assert ingest.read_source(str(small_corpus), "a")[features.READ_ERROR] == b"not a regular file"
