@@ -1,5 +1,6 @@
 """What a person sees of a run: a progress bar on a terminal, plain lines elsewhere."""
 
+import textwrap
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -10,6 +11,8 @@ from rich.table import Column
 
 # Without a terminal, a line of progress within a node is printed at most this often.
 PLAIN_INTERVAL_SECS = 15.0
+# The whole reason stands in the summary.
+MAX_REASON_CHARS = 120
 
 
 class RunConsole:
@@ -64,9 +67,10 @@ class RunConsole:
             percent = "" if fraction is None else f"{fraction:4.0%} "
             self.print(f"        {percent}{text}")
 
-    def node_finished(self, node_id: str, state: str, secs: float) -> None:
-        """A node ended as `ran`, `cached`, `failed` or `skipped` after `secs` seconds."""
+    def node_finished(self, node_id: str, state: str, secs: float, why: str = "") -> None:
+        """A node ended as `ran`, `cached` or `failed` after `secs` seconds, and why it ran."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-        self.print(f"{self._position} {node_id:<22} {state:<7} {secs:7.1f} s")
+        reason = f"  {textwrap.shorten(why, MAX_REASON_CHARS)}" if why else ""
+        self.print(f"{self._position} {node_id:<22} {state:<7} {secs:7.1f} s{reason}")

@@ -1,7 +1,8 @@
 """Runs the DAG on this machine, node by node, and says what became of each.
 
 TFX's LocalDagRunner does the same, but tells nobody which node runs, which came from the cache
-and which failed; and its output is one stream. The launcher of each node is TFX's own.
+and which failed; its output is one stream; and its cache knows less (see `pipeline/cache.py`).
+The launcher of each node is TFX's own.
 """
 
 import contextlib
@@ -13,15 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
-from tfx.orchestration import pipeline as tfx_pipeline
-from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
 
 from components import progress
+from pipeline import cache, runs
 from pipeline.console import RunConsole
+from pipeline.dag import Dag
+from pipeline.history import Artifacts
 from pipeline.output_capture import OutputCapture
+from pipeline.partial_run import Plan
 
 # Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
 GPU_NODES = ("HorovodTrainer",)
@@ -37,12 +38,14 @@ class NodeResult:
       state: ran, cached, failed or skipped.
       secs: how long it took.
       outputs: output artifacts by key, as ML Metadata has them.
+      why: why it ran or did not, in one line.
     """
 
     id: str
     state: str
     secs: float
     outputs: Mapping[str, metadata_store_pb2.Artifact] = dataclasses.field(default_factory=dict)
+    why: str = ""
 
 
 class NodeError(Exception):
@@ -57,22 +60,23 @@ class NodeError(Exception):
 
 
 def run(
-    pipeline: tfx_pipeline.Pipeline,
-    run_id: str,
-    connection: metadata_store_pb2.ConnectionConfig,
+    dag: Dag,
     console: RunConsole,
     capture: OutputCapture,
     log_dir: Path,
+    *,
+    plan: Plan,
+    cache_off: Mapping[str, str],
 ) -> list[NodeResult]:
-    """Runs all nodes in the order of the data.
+    """Runs all nodes of the plan in the order of the data.
 
     Args:
-      pipeline: the DAG.
-      run_id: names the run in ML Metadata.
-      connection: where ML Metadata is.
+      dag: the pipeline.
       console: is told when nodes start, progress and end.
       capture: sends the output of each node to `log_dir/<node id>.log`.
       log_dir: the folder of this run's logs.
+      plan: which nodes run, and which earlier results stand in for the others.
+      cache_off: the nodes that must not be taken from the cache, and why.
 
     Returns:
       What became of each node, in order.
@@ -80,15 +84,13 @@ def run(
     Raises:
       NodeError: a node failed or was interrupted; the nodes after it were skipped.
     """
-    ir = compiler.Compiler().compile(pipeline)
-    runtime_parameter_utils.substitute_runtime_parameter(
-        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
-    )
-    nodes = [node.pipeline_node for node in ir.nodes]
     results: list[NodeResult] = []
-    for number, node in enumerate(nodes, start=1):
-        node_id = node.node_info.id
-        console.node_started(node_id, number, len(nodes))
+    outputs: dict[str, Artifacts] = {}
+    for number, node_id in enumerate(dag.nodes, start=1):
+        if node_id not in plan.run:
+            results.append(_without_running(dag, node_id, plan, outputs))
+            continue
+        console.node_started(node_id, number, len(dag.nodes))
         start = time.monotonic()
         log = log_dir / f"{node_id}.log"
         try:
@@ -97,60 +99,71 @@ def run(
                 _progress_to(console.node_progress),
                 _gpu_hidden(node_id not in GPU_NODES),
             ):
-                state, outputs = _launch(ir, node, connection)
+                state, why, outputs[node_id] = _run_node(dag, node_id, outputs, cache_off)
         except BaseException as error:
             secs = time.monotonic() - start
             console.node_finished(node_id, "failed", secs)
             results.append(NodeResult(node_id, "failed", secs))
-            results += [NodeResult(n.node_info.id, "skipped", 0.0) for n in nodes[len(results) :]]
+            results += [NodeResult(n, "skipped", 0.0) for n in list(dag.nodes)[number:]]
             raise NodeError(node_id, log, results) from error
         secs = time.monotonic() - start
-        console.node_finished(node_id, state, secs)
-        results.append(NodeResult(node_id, state, secs, outputs))
+        console.node_finished(
+            node_id, state, secs, why if state == "ran" and why != cache.NEVER_RAN else ""
+        )
+        results.append(NodeResult(node_id, state, secs, _first(outputs[node_id]), why))
     return results
 
 
-def _launch(ir, node, connection) -> tuple[str, Mapping[str, metadata_store_pb2.Artifact]]:
-    deployment = runner_utils.extract_local_deployment_config(ir)
-    node_id = node.node_info.id
+def _without_running(
+    dag: Dag, node_id: str, plan: Plan, outputs: dict[str, Artifacts]
+) -> NodeResult:
+    reused = plan.reuse.get(node_id)
+    if reused is None:
+        return NodeResult(node_id, "skipped", 0.0, why="not part of this run")
+    inputs = dag.inputs(node_id, outputs)
+    cache.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.material)
+    outputs[node_id] = reused.outputs
+    why = f"taken from run {reused.run_name}"
+    return NodeResult(node_id, "cached", 0.0, _first(reused.outputs), why)
+
+
+def _run_node(
+    dag: Dag, node_id: str, outputs: Mapping[str, Artifacts], cache_off: Mapping[str, str]
+) -> tuple[str, str, Artifacts]:
+    """Returns state, reason and outputs."""
     logging.info("Node %s starts", node_id)
     try:
-        info = launcher.Launcher(
-            pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection),
-            pipeline_info=ir.pipeline_info,
-            pipeline_runtime_spec=ir.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-        ).launch()
-        return _outcome(connection, info)
+        decision = cache.decide(dag, node_id, outputs, off=cache_off.get(node_id))
+        logging.info("Cache: %s, %s", decision.state, decision.why)
+        if decision.state == "hit":
+            inputs = dag.inputs(node_id, outputs)
+            cache.publish(
+                dag, node_id, inputs, decision.outputs, decision.properties, decision.material
+            )
+            return "cached", decision.why, decision.outputs
+        info = dag.launch(node_id, decision.properties)
+        _check_complete(dag, info)
+        made = cache.record(dag, info.execution_id, decision.material)
+        return "ran", decision.why, made
     except BaseException:
         logging.exception("Node %s failed", node_id)  # into the node's log, with the traceback
+        runs.fail_own_executions(dag)
         raise
 
 
-def _outcome(connection, info) -> tuple[str, Mapping[str, metadata_store_pb2.Artifact]]:
-    if info is None or not info.execution_id:
-        return "skipped", {}
-    with metadata.Metadata(connection) as handle:
+def _check_complete(dag: Dag, info) -> None:
+    """The launcher does not raise where the inputs of an execution could not be resolved."""
+    with metadata.Metadata(dag.connection) as handle:
         [execution] = handle.store.get_executions_by_id([info.execution_id])
-        events = [
-            event
-            for event in handle.store.get_events_by_execution_ids([execution.id])
-            if event.type == metadata_store_pb2.Event.OUTPUT
-        ]
-        artifacts = handle.store.get_artifacts_by_id([event.artifact_id for event in events])
-    by_id = {artifact.id: artifact for artifact in artifacts}
-    outputs = {event.path.steps[0].key: by_id[event.artifact_id] for event in events}
     states = metadata_store_pb2.Execution
-    if execution.last_known_state == states.CACHED:
-        return "cached", outputs
-    if execution.last_known_state == states.COMPLETE:
-        return "ran", outputs
-    # The launcher publishes an execution whose inputs could not be resolved and does not raise.
-    raise RuntimeError(
-        f"execution {execution.id} ended as {states.State.Name(execution.last_known_state)}"
-    )
+    if execution.last_known_state != states.COMPLETE:
+        state = states.State.Name(execution.last_known_state)
+        raise RuntimeError(f"execution {execution.id} ended as {state}")
+
+
+def _first(outputs: Artifacts) -> dict[str, metadata_store_pb2.Artifact]:
+    """Each of our outputs is one artifact."""
+    return {key: artifacts[0] for key, artifacts in outputs.items() if artifacts}
 
 
 class _ProgressHandler(logging.Handler):

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline import failures
 from preprocessing.errors import InputError
 
 
@@ -59,3 +60,22 @@ def connection_config(
         config.postgresql.user = user
         config.postgresql.password = password
     return config
+
+
+def connect(uri: str, default_path: Path):
+    """The same connection, tried once.
+
+    Raises:
+      InputError: ML Metadata cannot be reached.
+    """
+    from tfx.orchestration import metadata  # takes seconds
+
+    connection = connection_config(uri, default_path)
+    try:
+        with metadata.Metadata(connection) as handle:
+            handle.store.get_context_types()
+    except Exception as error:
+        raise InputError(
+            f"pipeline.metadata_uri: ML Metadata cannot be reached: {failures.one_line(error)}"
+        ) from error
+    return connection

@@ -10,26 +10,37 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import beam_options, config_file, failures
+from pipeline import config_file, failures, metadata
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
-from pipeline.metadata import connection_config
 from pipeline.output_capture import OutputCapture
-from pipeline.preflight import DataFolder
 from preprocessing.errors import InputError
+from preprocessing.sources.base import Survey
 
 SUMMARY_FILE = "summary.json"
 METADATA_FILE = "metadata.sqlite"
+# Held while a run lives.
+LOCK_FILE = ".lock"
 
 
-def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: bool) -> int:
+def run(
+    config: PipelineConfig,
+    data: Survey,
+    output_dir: Path,
+    *,
+    verbose: bool = False,
+    first: str | None = None,
+    last: str | None = None,
+) -> int:
     """Runs the pipeline and tells the person what became of it.
 
     Args:
       config: the validated config.
-      data: what its data folder holds.
+      data: what a look at its data told.
       output_dir: absolute path of the run's output folder.
       verbose: whether the output of libraries goes to the terminal instead of the logs.
+      first: start with this node; those before it give their newest results.
+      last: end with this node.
 
     Returns:
       The exit status.
@@ -44,17 +55,25 @@ def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: boo
         report_dir.mkdir(parents=True)
         (report_dir / "config.yaml").write_text(config_file.dump(config), encoding="utf-8")
         console = RunConsole(capture.terminal)
-        console.print(f"run {run_id}: {data.num_files} files in {data.num_classes} classes")
+        console.print(f"run {run_id}: {data}")
         with capture.to_file(log_dir / "startup.log"):
             # Importing TFX takes seconds and prints: not before the checks, and into the log.
-            from pipeline import local_runner
+            from pipeline import local_runner, partial_run, preparation, runs
 
             logging.getLogger().setLevel(logging.INFO)
-            connection = _connect(config, output_dir)
-            dag = _create(config, data, output_dir)
+            connection = metadata.connect(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
+            dag = preparation.make_dag(config, data, output_dir, run_id, connection)
+            plan = partial_run.plan(dag, first, last)
+            runs.claim(dag, output_dir)
+            runs.fail_dead_executions(dag, output_dir)
+        for note in plan.notes:
+            console.print(note)
         error: local_runner.NodeError | None = None
+        cache_off = preparation.cache_off(config)
         try:
-            results = local_runner.run(dag, run_id, connection, console, capture, log_dir)
+            results = local_runner.run(
+                dag, console, capture, log_dir, plan=plan, cache_off=cache_off
+            )
         except local_runner.NodeError as node_error:
             results, error = node_error.results, node_error
         try:
@@ -68,47 +87,7 @@ def run(config: PipelineConfig, data: DataFolder, output_dir: Path, verbose: boo
         _tell(console, summary, error, config, output_dir)
         if error is not None:
             return failures.status_of(error.__cause__)
-        return failures.DONE if summary["pushed_to"] else failures.SAID_NO
-
-
-def push_dir(config: PipelineConfig, output_dir: Path) -> Path:
-    """Folder of the versions of the config's model."""
-    serving = config.serving.push_dir or output_dir / "serving"
-    return Path(serving).absolute() / config.serving.model_name
-
-
-def _create(config: PipelineConfig, data: DataFolder, output_dir: Path):
-    from pipeline.pipeline import create_pipeline
-
-    # The DAG does not depend on the folder in which the command was started.
-    data_path = str(Path(config.data.path).absolute())
-    weights = config.trainer.init_weights and str(Path(config.trainer.init_weights).absolute())
-    located = config.model_copy(
-        update={
-            "data": config.data.model_copy(update={"path": data_path}),
-            "trainer": config.trainer.model_copy(update={"init_weights": weights}),
-        }
-    )
-    return create_pipeline(
-        located,
-        pipeline_root=str(output_dir / "artifacts"),
-        push_dir=str(push_dir(config, output_dir)),
-        beam_args=beam_options.beam_args(config.beam, data.num_files),
-    )
-
-
-def _connect(config: PipelineConfig, output_dir: Path):
-    from tfx.orchestration import metadata
-
-    connection = connection_config(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
-    try:
-        with metadata.Metadata(connection) as handle:
-            handle.store.get_context_types()
-    except Exception as error:
-        raise InputError(
-            f"pipeline.metadata_uri: ML Metadata cannot be reached: {failures.one_line(error)}"
-        ) from error
-    return connection
+        return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
 
 
 def _finish(
@@ -156,7 +135,7 @@ def _new_run_id(output_dir: Path) -> str:
 @contextlib.contextmanager
 def _locked(output_dir: Path) -> Iterator[None]:
     """Holds the folder for one run. The system lets go of the lock when the process ends."""
-    with open(output_dir / ".lock", "w", encoding="utf-8") as lock:
+    with open(output_dir / LOCK_FILE, "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -13,7 +13,7 @@ from components.evaluator import verdict
 from components.serving_validator.executor import RESULT_FILE
 from pipeline.local_runner import NodeResult
 
-PUSHED, NOT_BLESSED, FAILED = "pushed", "not_blessed", "failed"
+PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"
 # The stacks of constraints/, known by TensorFlow's version.
 _STACKS = {"2.16": "base", "2.21": "modern"}
 
@@ -56,12 +56,13 @@ def summarize(
     pushed = _pushed_to(results)
     model = output(results, "HorovodTrainer", "model")
     counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
-    status = FAILED if failure is not None else PUSHED if pushed else NOT_BLESSED
     return {
         "run_id": run_id,
-        "status": status,
+        "status": FAILED if failure is not None else _status(results, judged, pushed),
         "stack": stack(),
-        "nodes": [{"id": r.id, "state": r.state, "secs": round(r.secs, 2)} for r in results],
+        "nodes": [
+            {"id": r.id, "state": r.state, "secs": round(r.secs, 2), "why": r.why} for r in results
+        ],
         "top_1": judged.metrics[verdict.TOP_1] if judged else None,
         "top_5": judged.metrics.get(verdict.TOP_5) if judged else None,
         "verdict": failure if failure is not None else _reason(judged, results),
@@ -95,12 +96,29 @@ def _verdict(results: Sequence[NodeResult]) -> verdict.Verdict | None:
     return verdict.Verdict.from_json(text)
 
 
+def _status(
+    results: Sequence[NodeResult], judged: verdict.Verdict | None, pushed: str | None
+) -> str:
+    """`partial` is a run that ends before the Pusher and in which nothing said no."""
+    if pushed:
+        return PUSHED
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    refused = (judged is not None and not judged.blessed) or (
+        check is not None and not check["blessed"]
+    )
+    whole = output(results, "Pusher", "pushed_model") is not None
+    return NOT_BLESSED if whole or refused else PARTIAL
+
+
 def _reason(judged: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
     """The line of the gate; where the gate said yes and the serving check no, the latter's."""
     check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
     if judged is not None and judged.blessed and check is not None and not check["blessed"]:
         return f"not blessed: {check['reason']}"
-    return judged.reason() if judged is not None else "not evaluated"
+    if judged is not None:
+        return judged.reason()
+    last = [result.id for result in results if result.state in ("ran", "cached")][-1:]
+    return f"partial run, up to {last[0]}: not evaluated" if last else "not evaluated"
 
 
 def _pushed_to(results: Sequence[NodeResult]) -> str | None:

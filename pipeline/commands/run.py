@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from pipeline import config_file, preflight, session
+from pipeline import config_file, node_names, preflight, session
+from preprocessing.errors import InputError
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -27,6 +28,20 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--output_dir", metavar="DIR", help="folder of the results (runs/<name of the config>)"
     )
     parser.add_argument(
+        "--from",
+        metavar="NODE",
+        dest="first",
+        help="start with this node; those before it give their newest results",
+    )
+    parser.add_argument(
+        "--until", metavar="NODE", dest="last", help="end with this node, as in ImagePreprocessor"
+    )
+    parser.add_argument(
+        "--explain-cache",
+        action="store_true",
+        help="say for each node why it would run or not, and run nothing",
+    )
+    parser.add_argument(
         "--verbose", action="store_true", help="show what the libraries print, instead of logs"
     )
     parser.set_defaults(function=run)
@@ -34,7 +49,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Checks, then runs; nothing heavy is imported before the checks are done."""
+    node_names.check(args.first, "--from")
+    node_names.check(args.last, "--until")
     config = config_file.load(args.config, args.overrides)
     output_dir = Path(args.output_dir or Path("runs") / Path(args.config).stem).absolute()
+    if args.explain_cache:
+        if args.first or args.last:
+            raise InputError("--explain-cache explains whole runs; give it without --from, --until")
+        from pipeline import explain  # brings ml-metadata, which takes seconds
+
+        return explain.run(config, preflight.check_data(config), output_dir)
     data = preflight.check(config, output_dir)
-    return session.run(config, data, output_dir, args.verbose)
+    return session.run(
+        config, data, output_dir, verbose=args.verbose, first=args.first, last=args.last
+    )

@@ -30,6 +30,7 @@ def minimal(tmp_path) -> Path:
         ("trainer.data_dir=x", "trainer.data_dir is set by the pipeline"),
         ("pipeline.metadata_uri=oracle://x", "metadata_uri must start with one of sqlite://"),
         ("pipeline.name=My Pipeline", "pipeline.name"),
+        ("pipeline.no_cache=[Trainer]", "'Trainer' is none, did you mean 'HorovodTrainer'?"),
         ("trainer.max_epochs", "--set takes key=value"),
         ("data.path.x=3", "'path' is a value, not a section"),
         ("trainer.seed=[1", "is not valid YAML"),

@@ -72,6 +72,13 @@ def test_summary_holds_what_the_artifacts_say(results, tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == made
 
 
+def test_partial_run_is_no_refusal(results, tmp_path):
+    until_trainer = [*results[:2], NodeResult("Evaluator", "skipped", 0.0)]
+    made = summary.summarize("r1", until_trainer, tmp_path / "index.html")
+    assert made["status"] == "partial"
+    assert made["verdict"] == "partial run, up to HorovodTrainer: not evaluated"
+
+
 def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path):
     page = tmp_path / "page" / "index.html"
     report.write(page, config, summary.summarize("r1", results, page), results)

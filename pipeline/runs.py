@@ -1,0 +1,110 @@
+"""Who runs: each run says in ML Metadata where it runs, so that others know when it is dead.
+
+A process that is killed cannot write that its execution failed. The next run does it: an output
+folder's lock is held for as long as the process lives, on every way that it may end.
+"""
+
+import fcntl
+import logging
+import os
+import platform
+import socket
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+
+from pipeline.dag import Dag
+from pipeline.history import History
+from pipeline.session import LOCK_FILE
+
+# Custom properties of a run's context.
+OUTPUT_DIR, HOST, PID = "output_dir", "host", "pid"
+_ENDED_BY = "ended_by"
+
+
+def claim(dag: Dag, output_dir: Path) -> None:
+    """Writes down who this run is. The folder's lock must be held."""
+    first = next(iter(dag.nodes.values()))
+    with metadata.Metadata(dag.connection) as handle:
+        context_lib.prepare_contexts(handle, first.contexts)
+        context = _run_context(handle.store, dag.run_id)
+        context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
+        context.custom_properties[HOST].string_value = _host()
+        context.custom_properties[PID].int_value = os.getpid()
+        handle.store.put_contexts([context])
+
+
+def fail_dead_executions(dag: Dag, output_dir: Path) -> list[int]:
+    """Marks as failed what is marked as running although its process is gone.
+
+    Args:
+      dag: the pipeline; only its executions are looked at.
+      output_dir: the folder whose lock this process holds.
+
+    Returns:
+      The executions that were marked. Those of other hosts, and of runs that do not say where
+      they run, are left alone.
+    """
+    with metadata.Metadata(dag.connection) as handle:
+        past = History(handle.store, dag.name)
+        dead = []
+        for node_id in dag.nodes:
+            for execution in past.executions(node_id):
+                if execution_lib.is_execution_active(execution):
+                    run = past.run_of(execution.id)
+                    if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
+                        dead.append(execution)
+        _fail(handle.store, dead, "its process is gone")
+        return [execution.id for execution in dead]
+
+
+def fail_own_executions(dag: Dag) -> None:
+    """Marks as failed what this run began: the launcher does not for Ctrl-C and SIGTERM."""
+    with metadata.Metadata(dag.connection) as handle:
+        context = _run_context(handle.store, dag.run_id)
+        if context is not None:
+            running = [
+                execution
+                for execution in handle.store.get_executions_by_context(context.id)
+                if execution_lib.is_execution_active(execution)
+            ]
+            _fail(handle.store, running, "interrupted")
+
+
+def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
+    if OUTPUT_DIR not in run.custom_properties:
+        return False
+    if run.custom_properties[HOST].string_value != _host():
+        return False
+    output_dir = Path(run.custom_properties[OUTPUT_DIR].string_value)
+    if output_dir == own_output_dir:
+        return True
+    try:
+        with open(output_dir / LOCK_FILE, encoding="utf-8") as lock:
+            # Shared, so that two runs that look at the same time do not take each other for it.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) -> None:
+    for execution in executions:
+        execution.last_known_state = metadata_store_pb2.Execution.FAILED
+        execution.custom_properties[_ENDED_BY].string_value = reason
+        logging.warning("execution %d is marked as failed: %s", execution.id, reason)
+    if executions:
+        store.put_executions(executions)
+
+
+def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
+    return store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+
+
+def _host() -> str:
+    return socket.gethostname() or platform.node()

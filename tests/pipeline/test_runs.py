@@ -1,0 +1,69 @@
+"""Executions of killed processes, in real ML Metadata."""
+
+import fcntl
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_dag import CTRL_C, SmallRuns
+
+from pipeline import runs
+from pipeline.local_runner import NodeError
+
+TESTS = Path(__file__).parents[1]
+_KILLED = """
+import sys
+from pathlib import Path
+from small_dag import KILL, SmallRuns
+from pipeline import runs
+
+small = SmallRuns(Path(sys.argv[1]))
+small.count = 100
+small.claimed_by = Path(sys.argv[2])
+small.run(KILL)
+"""
+
+
+def run_and_be_killed(database: Path, output_dir: Path) -> None:
+    """A process that dies in its first node; its lock file is there."""
+    output_dir.mkdir(exist_ok=True)
+    (output_dir / ".lock").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(database), str(output_dir)],
+        cwd=TESTS,
+        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def test_next_run_marks_the_execution_of_a_killed_one_as_failed(tmp_path):
+    run_and_be_killed(tmp_path, tmp_path)
+    small = SmallRuns(tmp_path)
+    assert list(small.states().values()) == ["RUNNING"]
+    assert small.run("abc")["Writer"].state == "ran"
+    assert sorted(small.states().values()) == ["COMPLETE"] * 3 + ["FAILED"]
+
+
+def test_run_of_another_folder_is_dead_when_nobody_holds_its_lock(tmp_path):
+    other = tmp_path / "other"
+    run_and_be_killed(tmp_path, other)
+    small = SmallRuns(tmp_path)
+    dag = small.dag("abc")
+    with open(other / ".lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert runs.fail_dead_executions(dag, tmp_path / "own") == []
+        assert list(small.states().values()) == ["RUNNING"]
+    [dead] = runs.fail_dead_executions(dag, tmp_path / "own")
+    assert small.states() == {dead: "FAILED"}
+
+
+def test_ctrl_c_leaves_no_running_execution(tmp_path):
+    small = SmallRuns(tmp_path)
+    with pytest.raises(NodeError) as caught:
+        small.run(CTRL_C)
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
+    assert list(small.states().values()) == ["FAILED"]
