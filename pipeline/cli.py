@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 from pipeline import failures
-from pipeline.commands import demo_data, evaluate, predict, run, train
+from pipeline.commands import bless, demo_data, evaluate, predict, run, train
 from preprocessing.errors import InputError
 from trainer_module import flags
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (demo_data, run, train, predict, evaluate):
+    for command in (demo_data, run, train, predict, evaluate, bless):
         command.add_parser(commands)
     return parser
 

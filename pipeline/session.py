@@ -48,7 +48,7 @@ def run(
     Raises:
       InputError: another run uses the folder, or ML Metadata cannot be reached.
     """
-    with _locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
+    with locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
         run_id = _new_run_id(output_dir)
         report_dir, log_dir = output_dir / "reports" / run_id, output_dir / "logs" / run_id
         log_dir.mkdir(parents=True)
@@ -133,7 +133,7 @@ def _new_run_id(output_dir: Path) -> str:
 
 
 @contextlib.contextmanager
-def _locked(output_dir: Path) -> Iterator[None]:
+def locked(output_dir: Path) -> Iterator[None]:
     """Holds the folder for one run. The system lets go of the lock when the process ends."""
     with open(output_dir / LOCK_FILE, "w", encoding="utf-8") as lock:
         try:

@@ -1,0 +1,128 @@
+"""`effnet bless`: serve a model that the gate did not bless."""
+
+import argparse
+import getpass
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline import config_file, failures, session
+from pipeline.config import PipelineConfig
+from pipeline.output_capture import OutputCapture
+from preprocessing.errors import InputError
+
+LATEST = "latest"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-command."""
+    parser = commands.add_parser(
+        "bless",
+        help="serve a model that the gate did not bless",
+        description="Pushes the model of a run that was not blessed. The decision, its reason, "
+        "the user and the time are kept in ML Metadata, in a new verdict and beside the version. "
+        "A model that failed the serving check is refused. Exit status: 0 the model is served, "
+        "2 the input was wrong.",
+    )
+    parser.add_argument("run", metavar="RUN", help=f"id of a run, or {LATEST}")
+    parser.add_argument("--reason", required=True, help="why; one line, which is kept")
+    parser.add_argument(
+        "--output_dir", metavar="DIR", help="output folder of the run (the only one in runs/)"
+    )
+    parser.add_argument(
+        "--metadata_uri",
+        metavar="URI",
+        help="where ML Metadata is, if the run's config has a password in it",
+    )
+    parser.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Overrides the gate, and says what is served now."""
+    reason = " ".join(args.reason.split())
+    if not reason:
+        raise InputError("--reason must say why the model is to be served. Received: nothing")
+    output_dir = _output_dir(args.output_dir)
+    run_id = _last_run(output_dir) if args.run == LATEST else args.run
+    config = _config(output_dir, run_id)
+    uri = args.metadata_uri or config.pipeline.metadata_uri
+    if "***" in uri:
+        raise InputError(
+            f"the config of run {run_id!r} was kept without its password; give --metadata_uri"
+        )
+    with session.locked(output_dir), OutputCapture() as capture:
+        with capture.to_file(output_dir / "logs" / run_id / "bless.log"):
+            # Importing TFX takes seconds, and prints.
+            from components.evaluator.verdict import Override
+            from pipeline import bless, metadata
+
+            connection = metadata.connect(uri, output_dir / session.METADATA_FILE)
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            override = Override(reason, getpass.getuser(), now)
+            blessed = bless.bless(connection, run_id, override, output_dir / "artifacts")
+            _show(output_dir, config, run_id, blessed)
+        for line in blessed.verdict.lines():
+            print(line, file=capture.terminal)
+        print(f"pushed to  {blessed.destination}", file=capture.terminal)
+    return failures.DONE
+
+
+def _output_dir(given: str | None) -> Path:
+    if given is not None:
+        folder = Path(given).absolute()
+        if not folder.is_dir():
+            raise InputError(
+                f"--output_dir must be the output folder of a run. Received: {given!r}"
+            )
+        return folder
+    folders = sorted(path.parent for path in Path("runs").glob(f"*/{session.SUMMARY_FILE}"))
+    if len(folders) != 1:
+        found = ", ".join(str(folder) for folder in folders) or "none"
+        raise InputError(f"--output_dir must name the output folder of a run. In runs/: {found}")
+    return folders[0].absolute()
+
+
+def _last_run(output_dir: Path) -> str:
+    file = output_dir / session.SUMMARY_FILE
+    if not file.is_file():
+        raise InputError(f"no run has ended in {str(output_dir)!r}: there is no {file.name}")
+    return json.loads(file.read_text(encoding="utf-8"))["run_id"]
+
+
+def _config(output_dir: Path, run_id: str) -> PipelineConfig:
+    """The resolved config of a run, as it was kept with the report."""
+    file = output_dir / "reports" / run_id / "config.yaml"
+    if not file.is_file():
+        known = sorted(path.parent.name for path in output_dir.glob("reports/*/config.yaml"))
+        raise InputError(
+            f"RUN must be a run in {str(output_dir)!r}, or {LATEST}. Received: {run_id!r}; the "
+            f"last ones are: {', '.join(known[-5:]) or 'none'}"
+        )
+    return config_file.load(file)
+
+
+def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -> None:
+    """Makes summary and page of the last run say what is served, if it was that run."""
+    from pipeline import report
+    from pipeline import summary as summary_lib
+    from pipeline.local_runner import NodeResult
+
+    file = output_dir / session.SUMMARY_FILE
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    if summary["run_id"] != run_id:
+        return
+    summary |= {
+        "status": summary_lib.PUSHED,
+        "verdict": blessed.verdict.reason(),
+        "pushed_to": blessed.destination,
+    }
+    outputs: dict[str, dict[str, Any]] = {}
+    for (node, key), artifact in blessed.outputs.items():
+        outputs.setdefault(node, {})[key] = artifact.mlmd_artifact
+    results = [
+        NodeResult(node["id"], node["state"], node["secs"], outputs=outputs.get(node["id"], {}))
+        for node in summary["nodes"]
+    ]
+    report.write(Path(summary["report"]), config, summary, results)
+    summary_lib.write(file, summary)
