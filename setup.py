@@ -37,6 +37,7 @@ setuptools.setup(
         "pydantic>=2.7,<3",  # the typed configuration
         "pyyaml>=6,<7",
         "rich>=13,<16",  # progress and summary on a terminal
+        "scipy>=1.11,<2",  # confidence intervals and tests of proportions
         "scikit-learn>=1.3,<2",  # the digits corpus of the demo
     ],
     extras_require={
