@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline import failures
 from pipeline.output_capture import OutputCapture
-from preprocessing import image_ops
+from preprocessing import features, image_ops
 from preprocessing.errors import InputError
 from trainer_module import export_files, signatures
 
@@ -85,8 +85,9 @@ class Classifier:
             )
         described = _description(model)
         red, green, blue = described.get("preprocessing", {}).get("background", _WHITE)
-        names = tuple(described.get("class_names", ()))
-        return cls(found[signatures.SERVING_DEFAULT], (red, green, blue), names)
+        names = model / export_files.EXTRA_FOLDER / features.CLASS_NAMES_FILE
+        class_names = names.read_text(encoding="utf-8").splitlines() if names.is_file() else ()
+        return cls(found[signatures.SERVING_DEFAULT], (red, green, blue), tuple(class_names))
 
     def predict(self, files: Sequence[str], top_k: int) -> list[Prediction]:
         """Classifies a batch of files.

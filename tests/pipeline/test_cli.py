@@ -81,7 +81,7 @@ def test_predict_walks_folders_and_lists_bad_pictures(served, images, tmp_path):
         "ä c.png",
     ]
     assert [line.get("label") for line in lines] == ["ant", "bee", None, "cat"]
-    assert lines[2]["error"] == "cannot be decoded"
+    assert lines[2]["error"].startswith("cannot be decoded")
     assert lines[0]["probability"] == pytest.approx(0.9)
     assert [entry["label"] for entry in lines[0]["top_k"]] == CLASSES
 
@@ -93,7 +93,7 @@ def test_predict_prints_an_aligned_table(served, images, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     first, second = done.stdout.splitlines()
     assert first.split()[1:] == ["bee", "0.9000"]
-    assert second.endswith("cannot be decoded")
+    assert "cannot be decoded" in second
     assert first.index("bee") == second.index("cannot")
 
 
