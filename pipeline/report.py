@@ -9,7 +9,8 @@ import jinja2
 
 from components.evaluator import verdict
 from components.serving_validator.executor import RESULT_FILE
-from pipeline import charts, config_file
+from pipeline import charts, config_file, gate_view
+from pipeline import summary as summary_lib
 from pipeline.config import PipelineConfig
 from pipeline.local_runner import NodeResult
 from pipeline.summary import output, output_json
@@ -19,8 +20,6 @@ TRAIN_LOG_FILE = "train_log.jsonl"
 QUARANTINE_FILE = "quarantine.jsonl"
 # A page has to stay readable; the whole lists lie beside it in the artifacts.
 MAX_QUARANTINE_ROWS = 100
-MAX_MATRIX_CLASSES = 40
-MAX_CLASS_ROWS = 200
 
 
 def write(
@@ -56,25 +55,9 @@ def write(
 
 
 def _evaluation(results: Sequence[NodeResult]) -> dict[str, Any]:
-    judged = output_json(results, "Evaluator", "verdict", verdict.JSON_FILE)
-    if judged is None:
-        return {"judged": None, "classes": [], "matrix": [], "names": [], "hidden_classes": 0}
-    # The verdict lists the worst first.
-    classes = [
-        {**entry, "name": entry["slice"][features.CLASS_TEXT]}
-        for entry in judged["slices"]
-        if list(entry["slice"]) == [features.CLASS_TEXT]
-    ]
     names = _class_names(results)
     cells = output_json(results, "Evaluator", "verdict", verdict.CONFUSION_FILE)
-    small = len(names) <= MAX_MATRIX_CLASSES
-    return {
-        "judged": judged,
-        "classes": classes[:MAX_CLASS_ROWS],
-        "hidden_classes": max(len(classes) - MAX_CLASS_ROWS, 0),
-        "names": names,
-        "matrix": charts.heat_map(cells, names) if small else [],
-    }
+    return gate_view.view(summary_lib.judged(results), cells, names)
 
 
 def _class_names(results: Sequence[NodeResult]) -> list[str]:

@@ -110,6 +110,9 @@ def _finish(
 def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
     console.print("")
     console.print(summary["verdict"])
+    # The last line is the result, which the verdict begins with.
+    for line in summary["gate"][:-1]:
+        console.print(f"  {line}")
     if error is not None and error.log.exists():  # with --verbose it went to the terminal
         console.print(f"log        {error.log}")
     if summary["top_1"] is not None:

@@ -52,20 +52,21 @@ def summarize(
     Returns:
       The content of `summary.json`.
     """
-    judged = _verdict(results)
+    gate = judged(results)
     pushed = _pushed_to(results)
     model = output(results, "HorovodTrainer", "model")
     counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
     return {
         "run_id": run_id,
-        "status": FAILED if failure is not None else _status(results, judged, pushed),
+        "status": FAILED if failure is not None else _status(results, gate, pushed),
         "stack": stack(),
         "nodes": [
             {"id": r.id, "state": r.state, "secs": round(r.secs, 2), "why": r.why} for r in results
         ],
-        "top_1": judged.metrics[verdict.TOP_1] if judged else None,
-        "top_5": judged.metrics.get(verdict.TOP_5) if judged else None,
-        "verdict": failure if failure is not None else _reason(judged, results),
+        "top_1": gate.metrics[verdict.TOP_1] if gate else None,
+        "top_5": gate.metrics.get(verdict.TOP_5) if gate else None,
+        "verdict": failure if failure is not None else _reason(gate, results),
+        "gate": gate.lines() if gate else [],
         "model": os.path.join(model.uri, "Format-Serving") if model else None,
         "pushed_to": pushed,
         "report": str(report),
@@ -88,7 +89,8 @@ def write(path: Path, summary: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def _verdict(results: Sequence[NodeResult]) -> verdict.Verdict | None:
+def judged(results: Sequence[NodeResult]) -> verdict.Verdict | None:
+    """What the gate said, None if the run did not get as far."""
     artifact = output(results, "Evaluator", "verdict")
     if artifact is None:
         return None
@@ -96,27 +98,25 @@ def _verdict(results: Sequence[NodeResult]) -> verdict.Verdict | None:
     return verdict.Verdict.from_json(text)
 
 
-def _status(
-    results: Sequence[NodeResult], judged: verdict.Verdict | None, pushed: str | None
-) -> str:
+def _status(results: Sequence[NodeResult], gate: verdict.Verdict | None, pushed: str | None) -> str:
     """`partial` is a run that ends before the Pusher and in which nothing said no."""
     if pushed:
         return PUSHED
     check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
-    refused = (judged is not None and not judged.blessed) or (
+    refused = (gate is not None and not gate.blessed) or (
         check is not None and not check["blessed"]
     )
     whole = output(results, "Pusher", "pushed_model") is not None
     return NOT_BLESSED if whole or refused else PARTIAL
 
 
-def _reason(judged: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
+def _reason(gate: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
     """The line of the gate; where the gate said yes and the serving check no, the latter's."""
     check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
-    if judged is not None and judged.blessed and check is not None and not check["blessed"]:
+    if gate is not None and gate.blessed and check is not None and not check["blessed"]:
         return f"not blessed: {check['reason']}"
-    if judged is not None:
-        return judged.reason()
+    if gate is not None:
+        return gate.reason()
     last = [result.id for result in results if result.state in ("ran", "cached")][-1:]
     return f"partial run, up to {last[0]}: not evaluated" if last else "not evaluated"
 

@@ -115,13 +115,16 @@ def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -
     summary |= {
         "status": summary_lib.PUSHED,
         "verdict": blessed.verdict.reason(),
+        "gate": blessed.verdict.lines(),
         "pushed_to": blessed.destination,
     }
     outputs: dict[str, dict[str, Any]] = {}
     for (node, key), artifact in blessed.outputs.items():
         outputs.setdefault(node, {})[key] = artifact.mlmd_artifact
     results = [
-        NodeResult(node["id"], node["state"], node["secs"], outputs=outputs.get(node["id"], {}))
+        NodeResult(
+            node["id"], node["state"], node["secs"], node["why"], outputs.get(node["id"], {})
+        )
         for node in summary["nodes"]
     ]
     report.write(Path(summary["report"]), config, summary, results)

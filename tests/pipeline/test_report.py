@@ -1,10 +1,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline import charts, report, summary
+from components.evaluator import gate, measures, tally
+from components.evaluator.measures import Measures
+from components.evaluator.rules import Rules
+from pipeline import charts, gate_view, report, summary
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.local_runner import NodeResult
 
@@ -20,17 +24,19 @@ def _artifact(folder, **files):
 
 @pytest.fixture
 def results(tmp_path):
-    verdict = {
-        "blessed": True,
-        "metrics": {"top_1": 0.75, "top_5": 1.0, "example_count": 4.0},
-        "baseline": None,
-        "rules": [{"metric": "top_1", "passed": True, "text": "top-1 0.7500, minimum 0.5000"}],
-        "slices": [
-            {"slice": {"image/class/text": CLASSES[0]}, "top_1": 0.5, "top_5": 1.0,
-             "example_count": 2.0},
-        ],
-    }  # fmt: skip
-    cells = [{"actual": 0, "predicted": 1, "count": 1}, {"actual": 1, "predicted": 1, "count": 2}]
+    labels = np.array([0, 0, 1, 1])
+    answers = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]], np.float32)
+    own, _ = tally.tallies(labels, answers)
+    before, _ = tally.tallies(labels, answers[:, ::-1][[1, 1, 2, 3]])
+    slices = [
+        Measures({}, own.sum(0), before.sum(0), tally.pairs(own, before).sum(0)),
+        Measures({"image/format": "<i>png</i>"}, own[:2].sum(0), before[:2].sum(0),
+                 tally.pairs(own[:2], before[:2]).sum(0)),
+    ]  # fmt: skip
+    cells = [{"actual": 0, "predicted": 0, "count": 1}, {"actual": 0, "predicted": 1, "count": 1},
+             {"actual": 1, "predicted": 1, "count": 2}]  # fmt: skip
+    rules = Rules(min_top_1=0.5, min_slice_examples=1)
+    judged = gate.judge(slices, measures.classes(cells, CLASSES, 0.95), rules)
     log = [{"step": 1, "epoch": 0.5, "stage": 0, "img_size": 32, "loss": 2.0, "top_1_train": 0.1},
            {"step": 2, "epoch": 1.0, "eval_top_1": 0.75, "eval_loss": float("nan")}]  # fmt: skip
     check = {"blessed": False, "reason": "they differ", "latency_ms": {}}
@@ -48,7 +54,7 @@ def results(tmp_path):
                 tmp_path / "run", train_log__jsonl="".join(json.dumps(e) + "\n" for e in log)),
         }),
         NodeResult("Evaluator", "ran", 1.0, {
-            "verdict": _artifact(tmp_path / "verdict", verdict__json=json.dumps(verdict),
+            "verdict": _artifact(tmp_path / "verdict", verdict__json=judged.to_json(),
                                  confusion__json=json.dumps(cells)),
         }),
         NodeResult("ServingValidator", "ran", 1.0, {
@@ -66,6 +72,7 @@ def test_summary_holds_what_the_artifacts_say(results, tmp_path):
     made = summary.summarize("r1", results, tmp_path / "index.html")
     assert made["status"] == "not_blessed"
     assert made["verdict"] == "not blessed: they differ"
+    assert made["gate"][0] == "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed"
     assert (made["top_1"], made["top_5"], made["pushed_to"]) == (0.75, 1.0, None)
     assert made["images"] == {"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}
     summary.write(tmp_path / "summary.json", made)
@@ -83,10 +90,18 @@ def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path
     page = tmp_path / "page" / "index.html"
     report.write(page, config, summary.summarize("r1", results, page), results)
     text = page.read_text()
-    for shown in ("top-1 0.7500, minimum 0.5000", "they differ", "/data/x.png", "not a picture"):
+    for shown in (
+        "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed",
+        "they differ",
+        "/data/x.png",
+        "not a picture",
+    ):
         assert shown in text
     assert "&lt;b&gt;ant&lt;/b&gt;" in text
     assert "<b>ant" not in text
+    assert "format=&lt;i&gt;png" in text
+    assert "Slices that got worse" in text
+    assert text.count("<rect") == 4  # bars of the reliability diagram
     assert text.count("<polyline") == 3  # two of top-1, one of the loss: the other is no number
     assert re.findall(r"(?:src|href)=|https?:", text) == []
 
@@ -117,3 +132,21 @@ def test_all_points_lie_within_the_chart(values):
     for x, y in points:
         assert chart.left <= x <= chart.right
         assert charts.MARGIN_TOP <= y <= chart.bottom
+
+
+def test_most_frequent_confusions_of_many_classes():
+    rows = [(2, 1, 5), (2, 2, 9), (0, -1, 7), (0, 2, 6)]
+    cells = [dict(zip(("actual", "predicted", "count"), row, strict=True)) for row in rows]
+    assert gate_view.confusions(cells, ["a", "b", "c"]) == [("a", "c", 6), ("c", "b", 5)]
+
+
+def test_reliability_diagram_lies_within_its_square():
+    answers = np.random.default_rng(0).dirichlet([0.5] * 4, 100).astype(np.float32)
+    counts, _ = tally.tallies(np.zeros(100, np.int64), answers)
+    diagram = gate_view.reliability_diagram(tally.reliability(counts.sum(0)))
+    assert sum(bar.share for bar in diagram.bins) == pytest.approx(1.0, abs=0.01)
+    for bar in diagram.bins:
+        assert diagram.margin <= bar.x < bar.x + bar.width <= diagram.margin + diagram.side
+        assert 0 <= bar.accuracy_y <= diagram.side
+        assert 0 <= bar.confidence_y <= diagram.side
+    assert gate_view.reliability_diagram(tally.reliability(np.zeros(tally.SIZE, int))) is None
