@@ -74,7 +74,7 @@ def test_manifest_says_why_others_are_not_there(dataset, nasty_corpus, nasty_con
     }
     bad = {name: ("quarantined", reason) for name, reason in REASONS.items()}
     copies = ("cat/plain.jpg", "dog/copy of plain.jpg", "çok güzel/copy.jpg")
-    bad |= {name: ("quarantined", "copies with different labels") for name in copies}
+    bad |= dict.fromkeys(copies, ("quarantined", "copies with different labels"))
     bad["dog/dot.png"] = ("dropped", "copy")
     assert reasons == bad
 
