@@ -18,6 +18,7 @@ from tfx.orchestration.portable import execution_publish_utils
 from tfx.orchestration.portable.mlmd import context_lib
 
 from components import code_digest, package_versions
+from components.artifacts import CONTENT_FINGERPRINT
 from pipeline import differences, fingerprints, history
 from pipeline.dag import Dag
 from pipeline.differences import Material
@@ -29,7 +30,8 @@ _TFX_PACKAGES = ("tensorflow-data-validation", "tensorflow-metadata", "tfx", "tf
 # Properties of artifacts that say where they come from, and nothing of what they are.
 _ORIGIN_PROPERTIES = frozenset(
     {
-        history.FINGERPRINT,
+        CONTENT_FINGERPRINT,
+        "compared_with",
         "current_model",
         "current_model_id",
         "input_fingerprint",
@@ -144,7 +146,7 @@ def record(dag: Dag, execution_id: int, material: Material) -> Artifacts:
         artifacts = [artifact for values in outputs.values() for artifact in values]
         for artifact in artifacts:
             fingerprint = fingerprints.take(artifact.uri)
-            artifact.custom_properties[history.FINGERPRINT].string_value = fingerprint
+            artifact.custom_properties[CONTENT_FINGERPRINT].string_value = fingerprint
         handle.store.put_artifacts(artifacts)
         [execution] = handle.store.get_executions_by_id([execution_id])
         # Last: an execution with this mark has fingerprints for all of its outputs.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from components.example_validator.limits import Limits
 from pipeline import node_names
 from preprocessing.colors import color_code, parse_color
 from trainer_module.config import TrainConfig
@@ -38,6 +39,24 @@ class DataConfig(Settings):
     """Seed of the split and of the shuffle of the records."""
     on_duplicate: Literal["keep", "drop", "fail"] = "keep"
     """Files with the same bytes: use all, use one (none where their labels differ), or stop."""
+    on_anomaly: Literal["warn", "fail"] = "warn"
+    """What to do with an unusual corpus: tell it, or stop before the preprocessing."""
+    min_side_px: int = Field(Limits.min_side_px, ge=1)
+    """Images with a smaller height or width are unusual."""
+    max_side_px: int = Field(Limits.max_side_px, ge=1)
+    """Images with a larger height or width are unusual."""
+    max_aspect_ratio: Float = Field(Limits.max_aspect_ratio, ge=1)
+    """Images whose longer side is more than this many times the shorter one are unusual."""
+    min_images_per_class: int = Field(Limits.min_images_per_class, ge=0)
+    """Classes with fewer images are unusual."""
+    max_class_drift: Float = Field(Limits.max_class_drift, ge=0, le=1)
+    """Largest change of a class's share of the images, 0 to 1, against the corpus before."""
+    max_size_drift: Float = Field(Limits.max_size_drift, ge=0, le=1)
+    """Largest Jensen-Shannon divergence of heights, widths and so on, against the same."""
+    previous_statistics: str = ""
+    """Folder of the statistics to compare with; empty: those of the newest corpus before."""
+    schema_file: str = ""
+    """Schema that a person edited (schema.pbtxt); empty: inferred from the images."""
 
 
 class PreprocessingConfig(Settings):

@@ -104,8 +104,9 @@ class Dag:
                 pipeline_info=self.ir.pipeline_info,
                 pipeline_run_id=self.run_id,
             )
-            properties |= driver(metadata.Metadata(self.connection)).properties(info)
-        return {key: value for key, value in properties.items() if value is not None}
+            found = driver(metadata.Metadata(self.connection)).properties(info)
+            properties |= {key: value for key, value in found.items() if value is not None}
+        return properties
 
     def to_tfx(self, artifacts: Artifacts) -> dict[str, list]:
         """The same artifacts as TFX's Python objects."""
@@ -128,8 +129,9 @@ class Dag:
         driver_spec = runner_utils.extract_custom_driver_spec(self._deployment, node_id)
         if self._driver(node_id) is not None:  # has run already: what it found is in `properties`
             driver_spec = None
+            static = self.static_properties(node_id)
             for key, value in properties.items():
-                if key not in node.parameters.parameters:
+                if static.get(key) != value:
                     parameter = node.parameters.parameters[key].field_value
                     data_types_utils.set_metadata_value(parameter, value)
         return launcher.Launcher(

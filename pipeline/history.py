@@ -6,10 +6,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler_utils, constants
 from tfx.orchestration.portable.mlmd import execution_lib
 
+from components.artifacts import CONTENT_FINGERPRINT
+
 Artifacts = Mapping[str, Sequence[metadata_store_pb2.Artifact]]
 
-# What the local runner adds to the artifacts and executions of TFX.
-FINGERPRINT = "content_fingerprint"
+# What the local runner adds to executions.
 CACHE_KEY = "cache_key"
 CACHE_MATERIAL = "cache_material"
 
@@ -77,8 +78,8 @@ class History:
 def fingerprint_of(artifact: metadata_store_pb2.Artifact) -> str:
     """The fingerprint that an artifact was published with, empty where there is none."""
     return (
-        artifact.custom_properties[FINGERPRINT].string_value
-        if (FINGERPRINT in artifact.custom_properties)
+        artifact.custom_properties[CONTENT_FINGERPRINT].string_value
+        if (CONTENT_FINGERPRINT in artifact.custom_properties)
         else ""
     )
 

@@ -4,14 +4,19 @@
 DAG on every machine and for every orchestrator.
 """
 
+import dataclasses
+
 import tensorflow_data_validation as tfdv
-from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
+from tfx.components import SchemaGen, StatisticsGen
 from tfx.orchestration import pipeline as tfx_pipeline
 
 from components.evaluator.component import Evaluator
+from components.example_validator.component import ExampleValidator
+from components.example_validator.limits import Limits
 from components.horovod_trainer.component import HorovodTrainer
 from components.image_example_gen.component import ImageExampleGen
 from components.image_preprocessor.component import ImagePreprocessor
+from components.import_schema_gen.component import ImportSchemaGen
 from components.latest_blessed_model.component import LatestBlessedModel
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
@@ -19,15 +24,17 @@ from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config, rules
 from preprocessing import features
 
-# What says something about pictures. The encoded bytes are left out, which statistics would take
-# for text, and so are names and digests, which are all different.
+# What says something about pictures; columns of a manifest may have any number of values.
 STATISTICS_FEATURES = (
     features.FORMAT,
     features.HEIGHT,
     features.WIDTH,
-    features.LABEL,
+    features.ASPECT_RATIO,
+    features.NUM_BYTES,
     features.CLASS_TEXT,
 )
+# The images of each class are counted up to this many classes; TFDV's own number is 1,000.
+MAX_COUNTED_CLASSES = 100_000
 
 
 def create_pipeline(
@@ -57,16 +64,28 @@ def create_pipeline(
 
     # Counts what the headers and classes say, not the pixels.
     statistics = StatisticsGen(
-        examples=examples.outputs["examples"],
-        stats_options=tfdv.StatsOptions(feature_allowlist=list(STATISTICS_FEATURES)),
+        examples=examples.outputs["image_facts"],
+        stats_options=tfdv.StatsOptions(
+            feature_allowlist=list(STATISTICS_FEATURES),
+            num_rank_histogram_buckets=MAX_COUNTED_CLASSES,
+        ),
     )
 
-    # Writes down which features there are, and the values that they take.
-    schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
+    # Writes down which features there are, and the values that they take; or takes a person's word.
+    if config.data.schema_file:
+        schema = ImportSchemaGen(schema_file=config.data.schema_file).with_id("SchemaGen")
+    else:
+        schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
 
-    # Compares the statistics with the schema and lists what is odd.
+    # Compares the statistics with the schema, with limits and with the corpus before.
     anomalies = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        limits=Limits(
+            **{field.name: getattr(config.data, field.name) for field in dataclasses.fields(Limits)}
+        ),
+        on_anomaly=config.data.on_anomaly,
+        previous_statistics=config.data.previous_statistics,
     )
 
     # Decodes, shrinks and re-encodes every picture, sets bad ones aside, numbers the classes.

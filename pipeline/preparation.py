@@ -23,14 +23,12 @@ def make_dag(
       run_id: names the run in ML Metadata.
       connection: where ML Metadata is.
     """
-    data_path = storage.absolute(config.data.path)
-    names_file = storage.absolute(config.data.class_names_file)
+    paths = ("path", "class_names_file", "schema_file", "previous_statistics")
+    data_paths = {name: storage.absolute(getattr(config.data, name)) for name in paths}
     weights = config.trainer.init_weights and str(Path(config.trainer.init_weights).absolute())
     located = config.model_copy(
         update={
-            "data": config.data.model_copy(
-                update={"path": data_path, "class_names_file": names_file}
-            ),
+            "data": config.data.model_copy(update=data_paths),
             "trainer": config.trainer.model_copy(update={"init_weights": weights}),
         }
     )

@@ -1,0 +1,1 @@
+"""ExampleValidator: what is unusual about the images' sizes, formats and classes."""

@@ -1,0 +1,85 @@
+"""Interface of the ExampleValidator component."""
+
+import dataclasses
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATISTICS_KEY
+
+from components.code_digest import code_digest
+from components.example_validator import driver, executor
+from components.example_validator.limits import Limits
+
+
+class ExampleValidatorSpec(types.ComponentSpec):
+    """Inputs, outputs and parameters of `ExampleValidator`."""
+
+    PARAMETERS = {
+        **{
+            field.name: ExecutionParameter(type=type(field.default))
+            for field in dataclasses.fields(Limits)
+        },
+        executor.ON_ANOMALY_KEY: ExecutionParameter(type=str),
+        executor.PREVIOUS_KEY: ExecutionParameter(type=str, optional=True),
+        "code_digest": ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        STATISTICS_KEY: ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        SCHEMA_KEY: ChannelParameter(type=standard_artifacts.Schema),
+    }
+    OUTPUTS = {ANOMALIES_KEY: ChannelParameter(type=standard_artifacts.ExampleAnomalies)}
+
+
+class ExampleValidator(base_component.BaseComponent):
+    """Lists what is unusual about a corpus, and refuses it if so wanted.
+
+    TFX's component of this name compares with a schema only, and one that was inferred from the
+    same images never finds a class that is new or gone. This one compares with the statistics of
+    the corpus before as well. The driver looks for them in ML Metadata: those of the newest
+    corpus that this node accepted and that has other content. Where an orchestrator runs no
+    driver, `previous_statistics` names them, or nothing is compared.
+
+    Component `inputs`:
+      - `statistics`: `ExampleStatistics` of image facts (see preprocessing/features.py).
+      - `schema`: `Schema` of the same.
+
+    Component `outputs`:
+      - `anomalies`: `ExampleAnomalies` in TFX's layout (`Split-<name>/SchemaDiff.pb`), and
+        `anomalies.json`: objects with `split`, `feature`, `kind` and `text`, the worst first.
+    """
+
+    SPEC_CLASS = ExampleValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
+
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        limits: Limits | None = None,
+        on_anomaly: str = executor.WARN,
+        previous_statistics: str = "",
+    ):
+        """Makes the node.
+
+        Args:
+          statistics: of image facts.
+          schema: inferred or written by a person.
+          limits: what counts as unusual where the schema says nothing; None: the defaults.
+          on_anomaly: `warn`, or `fail`: stop the run.
+          previous_statistics: folder of a StatisticsGen's output to compare with; empty: found
+            in ML Metadata.
+        """
+        super().__init__(
+            ExampleValidatorSpec(
+                statistics=statistics,
+                schema=schema,
+                on_anomaly=on_anomaly,
+                previous_statistics=previous_statistics or None,
+                code_digest=code_digest("components.example_validator"),
+                anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+                **dataclasses.asdict(limits or Limits()),
+            )
+        )

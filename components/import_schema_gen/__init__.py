@@ -1,0 +1,1 @@
+"""ImportSchemaGen: a schema that a person wrote."""
