@@ -65,12 +65,12 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
 
 
 def from_values(values: dict[str, str]) -> TrainConfig:
-    """A config of flags' texts, which are read as YAML values.
+    """A config of flags' texts, which are read as YAML values unless the field is a text itself.
 
     Raises:
       InputError: a value is refused.
     """
-    texts = ("data_dir", "model_dir", "init_weights")
+    texts = {name for name, field in TrainConfig.model_fields.items() if field.annotation is str}
     typed = {
         name: value if name in texts else yaml.safe_load(value) for name, value in values.items()
     }
