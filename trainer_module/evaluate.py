@@ -38,12 +38,18 @@ class Evaluation:
             ],
         )
 
-    def __call__(self, dataset: tf.data.Dataset, weights: Sequence[tf.Tensor]) -> dict[str, float]:
+    def __call__(
+        self,
+        dataset: tf.data.Dataset,
+        weights: Sequence[tf.Tensor],
+        on_batch: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
         """Evaluates.
 
         Args:
           dataset: this rank's share, of (images, labels).
           weights: kernels, vectors and statistics.
+          on_batch: called after each batch.
 
         Returns:
           `top_1` and `top_5`, 0 to 1, `loss` and `examples`, over all ranks; and the
@@ -55,6 +61,7 @@ class Evaluation:
             start = time.perf_counter()
             sums += self._sums(images, labels, *weights).numpy()
             secs.append(time.perf_counter() - start)
+            on_batch()
         top_1, top_5, loss, examples = self._ranks.sum(sums)
         # The first batch traces, so it counts only where there is no other.
         latency = latency_ms(np.asarray(secs[1:] or secs))

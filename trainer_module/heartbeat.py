@@ -18,12 +18,14 @@ import psutil
 FOLDER = "ranks"
 INTERVAL_SECS = 1.0
 
-# Phases. Only in TRAINING a step has to follow the other: the rest takes as long as it takes.
+# Phases. In TRAINING and EVALUATING one step or batch has to follow the other; the others are each
+# one long piece of work, of which nothing is seen before its end.
 STARTING = "starting"
-COMPILING = "compiling"  # the first step of a stage, which traces and compiles
+COMPILING = "compiling"  # the first step of a stage or batch of an evaluation: traces, compiles
 TRAINING = "training"
 EVALUATING = "evaluating"
-FINISHING = "finishing"
+FINISHING = "finishing"  # exports
+LONG_PHASES = frozenset({STARTING, COMPILING, FINISHING})
 
 # Two readings of one process's start may differ by what the clock was set in between.
 _SAME_START_SECS = 2.0
@@ -40,6 +42,7 @@ class Beat:
       started: Unix time of the process's start; with `pid` it names one process for good.
       phase: one of the phases above.
       step: the newest step that it began; 0 before the first.
+      batches: batches that it has evaluated.
       time: Unix time of this sign.
       status: the exit status, once the rank knows how it ends.
       error: one line, where the rank ended by an error.
@@ -51,6 +54,7 @@ class Beat:
     started: float
     phase: str
     step: int
+    batches: int
     time: float
     status: int | None = None
     error: str = ""
@@ -80,11 +84,12 @@ class Heartbeat:
     Attributes:
       phase: what the rank does now; set it where that changes.
       step: the newest step that was begun; set it before each.
+      batches: batches that were evaluated; count each.
     """
 
     def __init__(self, model_dir: str, rank: int, interval_secs: float = INTERVAL_SECS):
         """Writes nothing before `start`."""
-        self.phase, self.step = STARTING, 0
+        self.phase, self.step, self.batches = STARTING, 0, 0
         self._path = Path(model_dir) / FOLDER / f"rank-{rank}.json"
         self._rank, self._interval_secs = rank, interval_secs
         self._started = psutil.Process().create_time()
@@ -126,6 +131,7 @@ class Heartbeat:
             started=self._started,
             phase=self.phase,
             step=self.step,
+            batches=self.batches,
             time=time.time(),
             status=status,
             error=error,

@@ -171,14 +171,19 @@ class Training:
 
     def _evaluate(self) -> dict[str, dict[str, float]]:
         """Evaluates the raw weights and, where there is one, their moving average."""
-        self.heartbeat.phase = EVALUATING
         results = {}
         step = int(self.state.step.numpy())
         for name, variables in self.state.candidates().items():
             dataset = eval_dataset(self.eval_index, self.config, len(self.class_names), self.ranks)
-            results[name] = self.evaluation(dataset, [v.read_value() for v in variables])
+            self.heartbeat.phase = COMPILING
+            weights = [variable.read_value() for variable in variables]
+            results[name] = self.evaluation(dataset, weights, self._evaluated)
             self.log.evaluation(step, self.schedule.epoch_at(step), name, results[name])
         return results
+
+    def _evaluated(self) -> None:
+        self.heartbeat.batches += 1
+        self.heartbeat.phase = EVALUATING
 
     def _keep_best(self, results: dict[str, dict[str, float]]) -> None:
         """Keeps the weights of the best evaluation so far."""

@@ -11,6 +11,8 @@ from trainer_module.launch import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
 # A rank gives a sign every second in every phase; one that is silent for so long is stopped or
 # hangs outside of Python.
 SILENCE_SECS = 60.0
+# What a long phase may take, in stall timeouts: compiling a large model takes many minutes.
+LONG_PHASE_FACTOR = 6
 # How a rank can say that starting again does not help: the training's status then.
 _FINAL = {BAD_INPUT: BAD_INPUT, FAILED: FAILED, INTERRUPTED: FAILED}
 
@@ -44,8 +46,8 @@ class Watch:
 
         Args:
           model_dir: the training's folder, without signs of an earlier start.
-          stall_timeout_secs: seconds without a step, or without a sign of a rank, that are
-            taken for a hang.
+          stall_timeout_secs: seconds without a step or an evaluated batch, or without a sign of
+            a rank, that are taken for a hang; in long phases `LONG_PHASE_FACTOR` times as many.
           clock: seconds that never go back.
         """
         self._model_dir, self._clock = model_dir, clock
@@ -109,20 +111,22 @@ class Watch:
         return None
 
     def _stalled(self, beats: Sequence[Beat]) -> Fault | None:
-        state = [(beat.rank, beat.phase, beat.step) for beat in beats]
+        state = [(beat.rank, beat.phase, beat.step, beat.batches) for beat in beats]
         last, since = self._progress
-        if state != last or any(beat.phase != heartbeat.TRAINING for beat in beats):
+        if state != last:
             self._progress = (state, self._clock())
             return None
-        if not beats or self._clock() - since < self._stall_secs:
+        late = [beat for beat in beats if beat.phase in heartbeat.LONG_PHASES]
+        limit_secs = self._stall_secs * (LONG_PHASE_FACTOR if late else 1)
+        if not beats or self._clock() - since < limit_secs:
             return None
         # The ranks wait for each other in every step: who did not begin it holds up the others.
         first = min(beat.step for beat in beats)
-        behind = [beat for beat in beats if beat.step == first]
-        return Fault(
-            f"{', '.join(map(_name, behind))} took no step for {self._stall_secs:g} s "
-            f"{_where(behind[0])}"
-        )
+        behind = late or [beat for beat in beats if beat.step == first]
+        what = {heartbeat.TRAINING: "took no step", heartbeat.EVALUATING: "evaluated no batch"}
+        idle = what.get(behind[0].phase, f"went on {behind[0].phase}")
+        names = ", ".join(map(_name, behind))
+        return Fault(f"{names} {idle} for {limit_secs:g} s {_where(behind[0])}")
 
 
 def _crashed(beats: Sequence[Beat]) -> Fault | None:

@@ -80,17 +80,41 @@ def test_steps_that_stop_are_a_stall_and_name_who_is_behind(tmp_path, ranks, clo
 
 
 @pytest.mark.parametrize(
-    "phase",
-    [heartbeat.STARTING, heartbeat.COMPILING, heartbeat.EVALUATING, heartbeat.FINISHING],
+    ("phase", "doing"),
+    [
+        (heartbeat.STARTING, "starting"),
+        (heartbeat.COMPILING, "compiling"),
+        (heartbeat.FINISHING, "finishing"),
+    ],
 )
-def test_what_takes_long_is_no_stall(tmp_path, ranks, clock, phase):
+def test_what_takes_long_is_no_stall_before_a_longer_time(tmp_path, ranks, clock, phase, doing):
     watch = Watch(str(tmp_path), 10, clock)
     ranks[0].phase, ranks[1].phase = heartbeat.TRAINING, phase
     show(tmp_path, ranks)
-    for now in (0.0, 9.0, 18.0, 27.0):
+    for now in (0.0, 9.0, 18.0, 59.0):
         clock.now = now
         time.sleep(0.05)
         assert watch.look() is None
+    clock.now = 61.0
+    time.sleep(0.05)
+    fault = watch.look()
+    assert (
+        fault.text == f"rank 1 on {HOST} went on {doing} for 60 s before its first step ({phase})"
+    )
+
+
+def test_batches_that_stop_are_a_stall(tmp_path, ranks, clock):
+    watch = Watch(str(tmp_path), 10, clock)
+    for heart in ranks:
+        heart.phase, heart.step = heartbeat.EVALUATING, 30
+    for batch in range(4):
+        ranks[0].batches = batch
+        clock.now = 9.0 * batch
+        time.sleep(0.05)
+        assert watch.look() is None
+    clock.now += 11.0
+    time.sleep(0.05)
+    assert "evaluated no batch for 10 s in step 30" in watch.look().text
 
 
 def test_a_silent_rank_is_named_in_any_phase(tmp_path, ranks, clock):
