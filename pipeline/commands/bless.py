@@ -123,7 +123,11 @@ def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -
         outputs.setdefault(node, {})[key] = artifact.mlmd_artifact
     results = [
         NodeResult(
-            node["id"], node["state"], node["secs"], node["why"], outputs.get(node["id"], {})
+            id=node["id"],
+            state=node["state"],
+            secs=node["secs"],
+            outputs=outputs.get(node["id"], {}),
+            why=node["why"],
         )
         for node in summary["nodes"]
     ]
