@@ -18,12 +18,13 @@ reading the contract costs nothing.
 
 Records come in two kinds. A source record holds a file as it was found: `image/encoded` may be
 anything and `image/class/label` is absent. A preprocessed record holds every key of the table.
-A file that could not be read is a source record as well, so that it is counted and reported and
-not lost: `image/encoded` is empty, `image/sha256` is that of no bytes, and one more key says why:
+An image that could not be read, or whose class is not known, is a source record as well, so that
+it is counted and reported and not lost: `image/encoded` is empty (and `image/class/text` may be),
+`image/sha256` is that of no bytes, and one more key says why:
 
 | key                | dtype | shape | value                                                    |
 |--------------------|-------|-------|----------------------------------------------------------|
-| image/read_error   | bytes | []    | what the system said, UTF-8; absent where the file was read |
+| image/read_error   | bytes | []    | what is wrong, UTF-8; absent where nothing is            |
 
 Image facts are a third kind, for statistics: one small record for each source record, without
 pixels. They have `image/format`, `image/height` and `image/width` as the source record has them,

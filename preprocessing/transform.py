@@ -142,7 +142,8 @@ def class_schema(schema: schema_pb2.Schema | None) -> schema_pb2.Schema:
 
 
 def _distinct_rows(index_file: str) -> Iterator[dict[str, Any]]:
-    names = {entry["class"] for entry in ingest.read_index(index_file)}
+    # An image whose class is not known has an empty one, and is no example of a class.
+    names = {entry["class"] for entry in ingest.read_index(index_file)} - {""}
     for name in sorted(names):
         yield {features.CLASS_TEXT: name.encode()}
 

@@ -62,9 +62,9 @@ class Content:
     """What reading an item gives.
 
     Attributes:
-      data: the image file's bytes; empty where they could not be read.
+      data: the image file's bytes; empty where there is an error.
       class_text: the class; empty where it is not known.
-      error: why the image cannot be used; empty where nothing is known against it.
+      error: why the image cannot be used, as far as that is known; else empty.
       columns: what else the source says of it, text by name.
     """
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
+from google.protobuf.message import DecodeError
+
 from preprocessing import features, storage, tfrecord_file
 from preprocessing.sources.base import Content, Item
 from preprocessing.sources.containers import Container, ContainerSource
@@ -51,8 +53,8 @@ class TFRecordSource(ContainerSource):
             return Content(b"", "", f"the record's checksum is wrong, at byte {item.offset}", {})
         try:
             values = records.parse_record(record)
-        except ValueError as error:
-            return Content(b"", "", f"no tf.train.Example: {error}", {})
+        except DecodeError as error:
+            return Content(b"", "", f"no tf.train.Example: {' '.join(str(error).split())}", {})
         return self._content(values)
 
     def _content(self, values: dict[str, bytes | int | float]) -> Content:
@@ -68,7 +70,7 @@ class TFRecordSource(ContainerSource):
         }
         if not isinstance(data, bytes):
             return Content(b"", class_text, f"no {features.ENCODED} in the record", columns)
-        return Content(data, class_text, error, columns)
+        return Content(b"" if error else data, class_text, error, columns)
 
 
 def _text(value: bytes | int | float) -> str:
