@@ -9,6 +9,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from trainer_module import export_files
+
 GRAPH_FILE = "saved_model.pb"
 _BLOCK_BYTES = 1 << 20
 
@@ -35,19 +37,51 @@ def version_dir(model_dir: str, version: int, *parts: str) -> str:
     return posixpath.join(model_dir, str(version), *parts)
 
 
+def damaged_files(folder: str) -> list[str]:
+    """Compares the files of a SavedModel with its list of checksums.
+
+    Args:
+      folder: the SavedModel.
+
+    Returns:
+      a line a file that is missing, changed or not listed; empty where all is well, and where the
+      model has no list (only our own exports have one).
+    """
+    own = posixpath.join(export_files.EXTRA_FOLDER, export_files.CHECKSUMS_FILE)
+    if not fileio.exists(posixpath.join(folder, own)):
+        return []
+    with fileio.open(posixpath.join(folder, own), "rb") as file:
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = set(_files(folder)) - {own}
+    problems = [f"{name} is missing" for name in sorted(set(expected) - found)]
+    problems += [f"{name} is not in its list of files" for name in sorted(found - set(expected))]
+    for name in sorted(found & set(expected)):
+        if _file_digest(posixpath.join(folder, name)).hex() != expected[name]:
+            problems.append(f"{name} is not what was exported")
+    return problems
+
+
 def content_digest(folder: str) -> str:
     """SHA-256, hexadecimal, over the relative paths and bytes of all files under `folder`."""
-    files = sorted(
+    digest = hashlib.sha256()
+    for name in _files(folder):
+        # Fixed-length digests, and a separator no path holds: no two folders read the same.
+        digest.update(name.encode() + b"\0" + _file_digest(posixpath.join(folder, name)))
+    return digest.hexdigest()
+
+
+def _files(folder: str) -> list[str]:
+    return sorted(
         posixpath.relpath(posixpath.join(parent, name), folder)
         for parent, _, names in fileio.walk(folder)
         for name in names
     )
+
+
+def _file_digest(path: str) -> bytes:
     digest = hashlib.sha256()
-    for name in files:
-        file_digest = hashlib.sha256()
-        with fileio.open(posixpath.join(folder, name), "rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                file_digest.update(block)
-        # Fixed-length digests, and a separator no path holds: no two folders read the same.
-        digest.update(name.encode() + b"\0" + file_digest.digest())
-    return digest.hexdigest()
+    with fileio.open(path, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.digest()

@@ -28,8 +28,10 @@ class ServingValidator(base_component.BaseComponent):
 
     The process has TensorFlow and nothing of ours. It feeds encoded files to `serving_default`
     and compares the probabilities with those that the trainer wrote beside the same files. A
-    model that does not load, lacks the signature, names another class than its own list does, or
-    gives other probabilities is not blessed; the node itself does not fail.
+    model is not blessed if its files are not those that were exported, if it does not load, gives
+    other probabilities, numbers or names the classes otherwise than the training did, lets one
+    bad file spoil a batch, or does not answer its own warm-up requests. The node itself does not
+    fail.
 
     Component `inputs`:
       - `model`: the candidate, a `Model`.
@@ -37,8 +39,8 @@ class ServingValidator(base_component.BaseComponent):
 
     Component `outputs`:
       - `blessing`: `InfraBlessing` as TFX's Pusher reads it (custom property `blessed`), and
-        `serving_check.json`: `blessed`, `reason`, `images`, `max_difference`, and `latency_ms`
-        by batch size.
+        `serving_check.json`: `blessed`, `reason`, `images`, `max_difference`,
+        `max_log_difference`, `latency_ms` by batch size, and `memory_mb`.
     """
 
     SPEC_CLASS = ServingValidatorSpec

@@ -7,6 +7,7 @@ import os
 import posixpath
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components import progress, saved_models
+from components.serving_validator import warm_up_requests
 
 PARITY_FILE = "parity.tfrecord"
 RESULT_FILE = "serving_check.json"
@@ -35,14 +37,19 @@ class ServingCheck:
       images: number of images that were compared.
       max_difference: largest difference of a probability, or None if it is not a number or
         nothing was compared.
+      max_log_difference: the same of the logarithms of those that are not tiny, which is the
+        difference of the logits up to a constant a row.
       latency_ms: by batch size: `{"p50", "p90", "p99", "batches"}`, in milliseconds a batch.
+      memory_mb: resident memory of the fresh process, `loaded` and at its `peak`, 10^6 bytes.
     """
 
     blessed: bool
     reason: str
     images: int = 0
     max_difference: float | None = None
+    max_log_difference: float | None = None
     latency_ms: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    memory_mb: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Executor(base_executor.BaseExecutor):
@@ -84,9 +91,22 @@ def check(model: str, parity_file: str, parity_tolerance: float) -> ServingCheck
     Returns:
       What was found. A model that does not load or answer is a result, not an error.
     """
+    damaged = saved_models.damaged_files(model)
+    if damaged:
+        return ServingCheck(blessed=False, reason=f"the SavedModel is damaged: {damaged[0]}")
+    with tempfile.TemporaryDirectory() as folder:
+        warm_up = os.path.join(folder, "warm_up.tfrecord")
+        try:
+            warm_up = warm_up_requests.unpack(model, warm_up)
+        except ValueError as error:
+            return ServingCheck(blessed=False, reason=str(error))
+        return _probe(model, parity_file, warm_up, parity_tolerance)
+
+
+def _probe(model: str, parity_file: str, warm_up: str, parity_tolerance: float) -> ServingCheck:
     # Isolated (-I): no PYTHONPATH, no current folder, no user packages. What runs on a data
     # machine never takes the GPU.
-    command = [sys.executable, "-I", str(PROBE), model, parity_file]
+    command = [sys.executable, "-I", str(PROBE), model, parity_file, warm_up]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         done = subprocess.run(
@@ -101,20 +121,28 @@ def check(model: str, parity_file: str, parity_tolerance: float) -> ServingCheck
         reason = f"the SavedModel does not serve: {lines[-1][:_LAST_LINE_CHARS]}"
         return ServingCheck(blessed=False, reason=reason)
     found = json.loads(done.stdout.splitlines()[-1])
-    return _judge(found, parity_tolerance)
+    blessed, reason = _judge(found, parity_tolerance)
+    kept = ("images", "max_difference", "max_log_difference", "latency_ms", "memory_mb")
+    return ServingCheck(blessed, reason, **{name: found[name] for name in kept})
 
 
-def _judge(found: dict[str, Any], parity_tolerance: float) -> ServingCheck:
+def _judge(found: dict[str, Any], parity_tolerance: float) -> tuple[bool, str]:
     difference, images = found["max_difference"], found["images"]
-    blessed = False
-    if found["no_answers"]:
-        reason = f"{found['no_answers']} of {images} pictures got no probabilities"
-    elif found["wrong_labels"]:
-        reason = f"{found['wrong_labels']} of {images} labels are not the likeliest class's name"
-    elif difference is None:
-        reason = "the training path's probabilities are not numbers"
-    else:
-        blessed = difference <= parity_tolerance
-        reason = f"served and trained probabilities differ by {difference:.2g} at most"
-        reason += f" over {images} images" if blessed else f"; allowed {parity_tolerance:.2g}"
-    return ServingCheck(blessed, reason, images, difference, found["latency_ms"])
+    problems = [
+        (found["no_answers"], "{} of {} pictures got no probabilities"),
+        (found["wrong_labels"], "{} of {} labels are not the likeliest class's name"),
+        (found["wrong_classes"], "{} of {} pictures have a class that the model names otherwise"),
+    ]
+    for count, text in problems:
+        if count:
+            return False, text.format(count, images)
+    if not found["bad_rows_spare_others"]:
+        return False, "a file that is no picture gets an answer, or spoils the rest of its batch"
+    if found["warm_up_failures"]:
+        return False, f"warm-up {found['warm_up_failures'][0]}"
+    if difference is None:
+        return False, "the training path's probabilities are not numbers"
+    reason = f"served and trained probabilities differ by {difference:.2g} at most"
+    if difference <= parity_tolerance:
+        return True, f"{reason} over {images} images"
+    return False, f"{reason}; allowed {parity_tolerance:.2g}"

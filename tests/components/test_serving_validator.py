@@ -1,9 +1,19 @@
 import json
+import random
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
+import tiny_export
+from picture_files import FORMATS, picture_file
+from tensorflow_serving.apis import prediction_log_pb2
 from tfx.types import standard_artifacts
 
+from components.horovod_trainer import warm_up
 from components.serving_validator import executor
+from trainer_module import export_files
 
 CLASSES = ["ant", "bee", "cat"]
 
@@ -43,9 +53,11 @@ def test_same_answers_are_blessed_with_latencies(artifact, tmp_path, trained, pi
     assert result["blessed"], result["reason"]
     assert result["images"] == len(pictures)
     assert result["max_difference"] < 1e-6
-    for size in ("1", "32"):
+    for size in ("1", "8", "32"):
         latency = result["latency_ms"][size]
         assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
+    # TensorFlow alone takes more than this, and the pictures are tiny.
+    assert 100 < result["memory_mb"]["loaded"] <= result["memory_mb"]["peak"] < 5000
 
 
 def test_other_probabilities_are_not_blessed(
@@ -98,3 +110,95 @@ def test_missing_saved_model_is_not_blessed(artifact, tmp_path, trained):
     result = _run(artifact, tmp_path, tmp_path / "nothing", trained / "run")
     assert not result["blessed"]
     assert "no SavedModel" in result["reason"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    """A real export with its warm-up, and the records of its training: `model` and `run`."""
+    folder = tmp_path_factory.mktemp("exported")
+    model = tiny_export.write(folder / "model" / "Format-Serving")
+    warm_up.write(model)
+    files = [picture_file(name) for name in sorted(FORMATS)]
+    serve = tf.saved_model.load(str(model)).signatures["serving_default"]
+    probabilities = serve(tf.constant(files))["probabilities"].numpy()
+    (folder / "run").mkdir()
+    with tf.io.TFRecordWriter(str(folder / "run" / "parity.tfrecord")) as writer:
+        for index, (file, row) in enumerate(zip(files, probabilities, strict=True)):
+            label = index % len(tiny_export.CLASSES)
+            writer.write(_record(file, label, tiny_export.CLASSES[label], row))
+    return folder
+
+
+def _record(encoded: bytes, label: int, name: str, probabilities: np.ndarray) -> bytes:
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["image/encoded"].bytes_list.value.append(encoded)
+    feature["image/class/label"].int64_list.value.append(label)
+    feature["image/class/text"].bytes_list.value.append(name.encode())
+    feature["probabilities"].float_list.value.extend(probabilities)
+    return example.SerializeToString()
+
+
+def test_a_real_export_and_its_warm_up_are_blessed(artifact, tmp_path, exported):
+    result = _run(artifact, tmp_path, exported / "model", exported / "run")
+    assert result["blessed"], result["reason"]
+    assert result["max_log_difference"] < 1e-3
+
+
+def test_a_model_whose_classes_are_swapped_throughout_is_not_blessed(artifact, tmp_path, exported):
+    # Labels, their list and the model agree with each other, but not with the records.
+    swapped = (tiny_export.CLASSES[1], tiny_export.CLASSES[0], *tiny_export.CLASSES[2:])
+    tiny_export.write(tmp_path / "model" / "Format-Serving", swapped)
+    result = _run(artifact, tmp_path, tmp_path / "model", exported / "run")
+    assert not result["blessed"]
+    wrong = sum(index % 6 < 2 for index in range(len(FORMATS)))
+    assert result["reason"] == (
+        f"{wrong} of {len(FORMATS)} pictures have a class that the model names otherwise"
+    )
+
+
+def _flip_a_bit(path: Path, seed: int) -> None:
+    data = bytearray(path.read_bytes())
+    place = random.Random(seed).randrange(8 * len(data))
+    data[place // 8] ^= 1 << place % 8
+    path.write_bytes(data)
+
+
+CORRUPTIONS = {
+    "truncated": lambda m: (m / "saved_model.pb").write_bytes(
+        (m / "saved_model.pb").read_bytes()[:-1000]
+    ),
+    "no variables": lambda m: shutil.rmtree(m / "variables"),
+    "no class names": lambda m: (m / "assets.extra" / "labels.txt").unlink(),
+    "a bit of the graph": lambda m: _flip_a_bit(m / "saved_model.pb", 1),
+    "another bit of the graph": lambda m: _flip_a_bit(m / "saved_model.pb", 2),
+    "a bit of the fingerprint": lambda m: _flip_a_bit(m / "fingerprint.pb", 3),
+    "a bit of the warm-up": lambda m: _flip_a_bit(
+        m / "assets.extra" / "tf_serving_warmup_requests", 4
+    ),
+    "one file more": lambda m: (m / "assets.extra" / "other").write_text("x"),
+}
+
+
+@pytest.mark.parametrize("corruption", sorted(CORRUPTIONS))
+def test_changed_files_are_not_blessed(artifact, tmp_path, exported, corruption):
+    shutil.copytree(exported / "model", tmp_path / "model")
+    CORRUPTIONS[corruption](tmp_path / "model" / "Format-Serving")
+    result = _run(artifact, tmp_path, tmp_path / "model", exported / "run")
+    assert not result["blessed"]
+    assert result["reason"].startswith("the SavedModel is damaged: ")
+
+
+def test_a_warm_up_that_is_not_answered_is_not_blessed(artifact, tmp_path, exported):
+    shutil.copytree(exported / "model", tmp_path / "model")
+    model = tmp_path / "model" / "Format-Serving"
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.model_spec.signature_name = "serving_default"
+    log.predict_log.request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([b"no picture"]))
+    file = model / "assets.extra" / "tf_serving_warmup_requests"
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(log.SerializeToString())
+    export_files.write_checksums(model)
+    result = _run(artifact, tmp_path, tmp_path / "model", exported / "run")
+    assert not result["blessed"]
+    assert result["reason"].startswith("warm-up request 0: signature 'serving_default'")
