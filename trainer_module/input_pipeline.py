@@ -119,7 +119,8 @@ def train_dataset(
     dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch // group, drop_remainder=True).map(join)
     if stage.mixup_alpha or stage.cutmix_alpha:
-        dataset = tf.data.Dataset.zip((numbers, dataset)).map(mix)
+        dataset = tf.data.Dataset.zip((numbers, dataset))
+        dataset = dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.prefetch(PREFETCH_BATCHES)
 
 

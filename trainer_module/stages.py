@@ -27,6 +27,16 @@ class Stage:
     cutmix_alpha: float
     randaug_magnitude: float
 
+    def __str__(self) -> str:
+        strengths = {
+            "RandAugment": self.randaug_magnitude,
+            "mixup": self.mixup_alpha,
+            "CutMix": self.cutmix_alpha,
+        }
+        used = [f"{name} {strength:g}" for name, strength in strengths.items() if strength]
+        epochs = f"epochs {self.first_epoch} to {self.end_epoch}"
+        return ", ".join([epochs, f"{self.img_size} px", *used])
+
 
 def stage_schedule(config: TrainConfig) -> tuple[Stage, ...]:
     """The stages in order; their epochs cover 0 to `max_epochs` without gap or overlap.
