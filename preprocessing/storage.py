@@ -105,9 +105,8 @@ def open_file(path: str) -> BinaryIO:
     if not is_remote(path):
         return open(path, "rb")
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return _file_systems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
@@ -167,10 +166,9 @@ def match(pattern: str) -> list:
       InputError: the filesystem of the path is not installed or cannot be reached.
     """
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     try:
-        return FileSystems.match([pattern])[0].metadata_list
+        return _file_systems().match([pattern])[0].metadata_list
     except (BeamIOError, ImportError, RuntimeError, ValueError) as error:
         scheme = pattern.partition("://")[0]
         extra = _EXTRAS.get(scheme)
@@ -189,6 +187,16 @@ def stored(found: list, prefix: str) -> Iterator[StoredFile]:
 def quoted(path: str) -> str:
     """A pattern that matches just `path`."""
     return re.sub(r"[\[*?]", lambda found: f"[{found[0]}]", path)
+
+
+def _file_systems():
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.value_provider import RuntimeValueProvider
+
+    # Without any options at all, Beam's filesystems refuse to start. A pipeline's own come first.
+    if RuntimeValueProvider.runtime_options is None:
+        RuntimeValueProvider.set_runtime_options({})
+    return FileSystems
 
 
 def _reason(error: OSError) -> str:
