@@ -19,6 +19,7 @@ from preprocessing.sources.base import Survey
 
 SUMMARY_FILE = "summary.json"
 METADATA_FILE = "metadata.sqlite"
+MAX_SHOWN_ANOMALIES = 5
 # Held while a run lives.
 LOCK_FILE = ".lock"
 
@@ -101,7 +102,8 @@ def _finish(
     if error is not None:
         failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
     page = output_dir / "reports" / run_id / "index.html"
-    summary = summary_lib.summarize(run_id, results, page, failure)
+    refused = failures.refused_anomalies(error.__cause__) if error is not None else []
+    summary = summary_lib.summarize(run_id, results, page, failure, refused)
     report.write(page, config, summary, results)
     summary_lib.write(output_dir / SUMMARY_FILE, summary)
     return summary
@@ -121,6 +123,12 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
     if summary["images"]["seen"] is not None:
         counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
         console.print(f"images     {counts}")
+    for number, anomaly in enumerate(summary["anomalies"][:MAX_SHOWN_ANOMALIES]):
+        where = f" (split {anomaly['split']})" if anomaly["split"] else ""
+        console.print(f"{'anomalies' if not number else '':<10} {anomaly['text']}{where}")
+    if len(summary["anomalies"]) > MAX_SHOWN_ANOMALIES:
+        more = len(summary["anomalies"]) - MAX_SHOWN_ANOMALIES
+        console.print(f"{'':<10} and {more} more, see the report")
     if summary["pushed_to"]:
         console.print(f"pushed to  {summary['pushed_to']}")
     console.print(f"report     {summary['report']}")

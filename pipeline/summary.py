@@ -3,13 +3,14 @@
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
 from components.evaluator import verdict
+from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.serving_validator.executor import RESULT_FILE
 from pipeline.local_runner import NodeResult
 
@@ -37,7 +38,11 @@ def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -
 
 
 def summarize(
-    run_id: str, results: Sequence[NodeResult], report: Path, failure: str | None = None
+    run_id: str,
+    results: Sequence[NodeResult],
+    report: Path,
+    failure: str | None = None,
+    refused: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Says what became of a run.
 
@@ -48,6 +53,7 @@ def summarize(
       results: what became of its nodes.
       report: the run's page.
       failure: one line that says why the run failed, None if it did not.
+      refused: the anomalies for which ExampleValidator stopped the run.
 
     Returns:
       The content of `summary.json`.
@@ -73,6 +79,9 @@ def summarize(
         "images": {
             key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
         },
+        "anomalies": list(refused)
+        or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
+        or [],
     }
 
 

@@ -22,7 +22,7 @@ from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATIS
 from tfx.utils import io_utils, writer_utils
 
 from components.example_validator.anomalies import Findings, Statistics, find
-from components.example_validator.anomaly import Anomaly
+from components.example_validator.anomaly import CorpusRefused
 from components.example_validator.limits import Limits
 from components.progress import report
 from preprocessing.errors import InputError
@@ -35,21 +35,6 @@ JSON_FILE = "anomalies.json"
 # Beside the artifacts: the anomalies of corpora that were refused. TFX removes the outputs of a
 # node that fails, and this is what the person needs then.
 REFUSED_FOLDER = "refused"
-MAX_NAMED = 3
-
-
-class CorpusRefused(InputError):
-    """The corpus has anomalies, and `on_anomaly` is `fail`."""
-
-    def __init__(self, anomalies: Sequence[Anomaly], listed_in: str):
-        """Names the worst."""
-        self.anomalies = list(anomalies)
-        named = "; ".join(anomaly.line() for anomaly in anomalies[:MAX_NAMED])
-        more = f"; and {len(anomalies) - MAX_NAMED} more" if len(anomalies) > MAX_NAMED else ""
-        super().__init__(
-            f"the images are not as expected: {named}{more}. Mend the corpus or its limits in "
-            f"the section data, or set data.on_anomaly to warn. All of them: {listed_in}"
-        )
 
 
 class Executor(base_executor.BaseExecutor):

@@ -1,0 +1,131 @@
+"""The nodes before the preprocessing, on pictures, one corpus after the other."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline import cli
+
+CLASSES = ("ant", "bee", "cat")
+
+
+def write_class(folder: Path, name: str, count: int, seed: int, side_px: int = 16) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(seed)
+    for i in range(count):
+        pixels = generator.integers(0, 255, (side_px, side_px, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name / f"{seed}-{i}.png")
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    for seed, name in enumerate(CLASSES):
+        write_class(tmp_path / "corpus", name, 20, seed)
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def run(tmp_path, corpus, capfd):
+    """Runs until ExampleValidator; returns exit status, summary and what a person sees."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        yaml.safe_dump({"data": {"path": str(corpus)}, "evaluation": {"min_top_1": 0.5}})
+    )
+
+    def run(*more: str):
+        folder = tmp_path / "out"
+        command = ["run", str(path), "--output_dir", str(folder), *more]
+        status = cli.main([*command, "--until", "ExampleValidator"])
+        summary = json.loads((folder / "summary.json").read_text())
+        return status, summary, capfd.readouterr().out
+
+    return run
+
+
+def state(summary, node: str) -> str:
+    return next(n["state"] for n in summary["nodes"] if n["id"] == node)
+
+
+def test_lost_class_is_told_and_refused_until_the_corpus_is_mended(run, corpus, tmp_path):
+    status, summary, _ = run()
+    assert (status, summary["status"], summary["anomalies"]) == (0, "partial", [])
+
+    shutil.move(corpus / "bee", tmp_path / "bee")
+    refuse = ("--set", "data.on_anomaly=fail")
+    for _ in range(2):  # trying again does not make it usual
+        status, summary, shown = run(*refuse)
+        assert (status, summary["status"]) == (2, "failed")
+        assert state(summary, "ExampleValidator") == "failed"
+        assert state(summary, "ImagePreprocessor") == "skipped"
+        worst = "class 'bee' has no images any more (20 in the corpus before)"
+        assert summary["anomalies"][0]["text"] == worst
+        assert worst in summary["verdict"]
+        assert worst in Path(summary["report"]).read_text().replace("&#39;", "'")
+        listed = Path(summary["verdict"].rpartition("All of them: ")[2])
+        assert json.loads(listed.read_text()) == summary["anomalies"]
+        assert f"anomalies  {worst}" in shown
+
+    # What was refused is not what the mended corpus is compared with.
+    shutil.move(tmp_path / "bee", corpus / "bee")
+    write_class(corpus, "bee", 2, seed=9)
+    status, summary, _ = run(*refuse)
+    assert (status, summary["anomalies"]) == (0, [])
+
+
+def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(run, corpus):
+    run()
+    write_class(corpus, "dog", 20, seed=7, side_px=5)
+    status, summary, shown = run()
+    assert status == 0
+    texts = [anomaly["text"] for anomaly in summary["anomalies"]]
+    assert texts[0] == "class 'dog' is new (20 images)"
+    assert any("image/height" in text and "5" in text for text in texts)
+    assert "anomalies  class 'dog' is new" in shown
+
+    status, summary, _ = run()  # from the cache, and told again
+    assert state(summary, "ExampleValidator") == "cached"
+    assert [anomaly["text"] for anomaly in summary["anomalies"]] == texts
+
+    write_class(corpus, "dog", 1, seed=8, side_px=5)
+    _, summary, _ = run("--set", "data.min_side_px=4")
+    assert summary["anomalies"] == []
+
+
+def test_schema_of_a_person(run, tmp_path):
+    run()
+    [inferred] = (tmp_path / "out" / "artifacts" / "SchemaGen" / "schema").glob("*/schema.pbtxt")
+    schema = tmp_path / "schema.pbtxt"
+    schema.write_text(inferred.read_text().replace('"cat"', '"cow"'))
+    use = ("--set", f"data.schema_file={schema}")
+    _, summary, _ = run(*use)
+    texts = [anomaly["text"] for anomaly in summary["anomalies"]]
+    assert "class 'cow' of the schema has no images" in texts
+    assert any("Unexpected string values" in text and "cat" in text for text in texts)
+    schema.write_text(inferred.read_text())
+    _, summary, _ = run(*use)
+    assert state(summary, "SchemaGen") == "ran"
+    assert summary["anomalies"] == []
+    schema.write_text("feature {")
+    status, summary, _ = run(*use)
+    assert status == 2
+    assert "data.schema_file must be a TensorFlow Metadata schema" in summary["verdict"]
+
+
+def test_statistics_to_compare_with_can_be_named(run, corpus, tmp_path):
+    run()
+    [statistics] = (tmp_path / "out" / "artifacts" / "StatisticsGen" / "statistics").glob("*")
+    shutil.copytree(statistics, tmp_path / "last year")
+    shutil.rmtree(tmp_path / "out")
+    shutil.rmtree(corpus / "ant")
+    _, summary, _ = run()
+    assert summary["anomalies"] == []
+    _, summary, _ = run("--set", f"data.previous_statistics={tmp_path / 'last year'}")
+    assert summary["anomalies"][0]["kind"] == "class_vanished"
+    status, summary, _ = run("--set", f"data.previous_statistics={corpus}")
+    assert status == 2
+    assert "data.previous_statistics must be the folder" in summary["verdict"]
