@@ -1,10 +1,12 @@
 """Pushes a blessed model by copy and rename."""
 
 import posixpath
+import shutil
 import time
 import uuid
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
 from tfx.components.pusher import executor as tfx_executor
 from tfx.dsl.io import fileio
@@ -12,11 +14,17 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components import progress, saved_models
+from components.pusher import push_dir as folder
 
 # Servers take only names that are numbers. The name goes on with the second of its push.
 _TEMPORARY_PREFIX = ".pushing-"
-# Older copies were left by a push that was killed, and no push takes that long.
+# Where there are no locks: older copies were left by a push that was killed, and no push takes
+# that long.
 _LEFT_BEHIND_SECS = 24 * 3600
+
+
+class PushError(RuntimeError):
+    """The model could not be copied; what was served before still is."""
 
 
 class Executor(tfx_executor.Executor):
@@ -37,8 +45,9 @@ class Executor(tfx_executor.Executor):
         if model is None:
             raise ValueError(f"{input_dict['model'][0].uri} holds no SavedModel to push")
         progress.report("pushing")
-        version = push(model, exec_properties["push_dir"], int(time.time()))
+        # The artifact first: what fails here must not leave a version that nobody knows of.
         io_utils.copy_dir(model, pushed.uri)
+        version = push(model, exec_properties["push_dir"], int(time.time()))
         destination = saved_models.version_dir(exec_properties["push_dir"], version)
         self._MarkPushed(pushed, pushed_destination=destination, pushed_version=str(version))
 
@@ -46,9 +55,10 @@ class Executor(tfx_executor.Executor):
 def push(model: str, push_dir: str, now_secs: int) -> int:
     """Makes a SavedModel the newest version in `push_dir`.
 
-    The copy is made under a name that no server takes for a version and then renamed, which is
-    atomic on file systems (object stores have no renaming of folders). Copies that a killed push
-    left behind are removed after a day.
+    The copy is made under a name that no server takes for a version, compared with its original,
+    and then renamed, which is atomic on file systems (object stores have no renaming of folders).
+    What a killed push left behind is removed: at once where the file system has locks, which
+    tell that no push is under way, and after a day elsewhere.
 
     Args:
       model: folder of the SavedModel.
@@ -58,25 +68,54 @@ def push(model: str, push_dir: str, now_secs: int) -> int:
     Returns:
       The version under which the model is served. It is the newest one there, unchanged, if its
       bytes are this model's.
+
+    Raises:
+      PushError: it could not be copied, for example to a full disk. Nothing is left of it, and
+        what was served before still is.
     """
-    served = saved_models.versions(push_dir)
-    if served and saved_models.content_digest(
-        saved_models.version_dir(push_dir, served[0])
-    ) == saved_models.content_digest(model):
-        return served[0]
-    fileio.makedirs(push_dir)
-    _remove_left_behind(push_dir, now_secs)
-    version = max([now_secs, *(number + 1 for number in _numbers(push_dir))])
+    try:
+        digest = saved_models.content_digest(model)
+        fileio.makedirs(push_dir)
+        with folder.locked(push_dir) as alone:
+            _remove_left_behind(push_dir, now_secs, all_of_them=alone)
+            served = saved_models.versions(push_dir)
+            if served:
+                newest = saved_models.version_dir(push_dir, served[0])
+                if saved_models.content_digest(newest) == digest:
+                    return served[0]
+            version = max([now_secs, *(number + 1 for number in _numbers(push_dir))])
+            _publish(model, digest, push_dir, version, now_secs)
+            return version
+    except (OSError, tf.errors.OpError, shutil.Error) as error:
+        reason = " ".join(str(error).split())
+        raise PushError(
+            f"the model was not pushed to {push_dir}: {reason}. What was served before still is"
+        ) from error
+
+
+def _publish(model: str, digest: str, push_dir: str, version: int, now_secs: int) -> None:
     temporary = posixpath.join(push_dir, f"{_TEMPORARY_PREFIX}{now_secs}-{uuid.uuid4().hex}")
-    io_utils.copy_dir(model, temporary)
-    fileio.rename(temporary, saved_models.version_dir(push_dir, version))
-    return version
+    folder.check_room(model, push_dir)
+    try:
+        io_utils.copy_dir(model, temporary)
+        if saved_models.content_digest(temporary) != digest:
+            raise OSError("the copy is not the same as the model")
+        folder.flush(temporary)
+        fileio.rename(temporary, saved_models.version_dir(push_dir, version))
+    except BaseException:
+        # A full disk needs the room back.
+        if fileio.exists(temporary):
+            fileio.rmtree(temporary)
+        raise
+    folder.flush_names(push_dir)
 
 
-def _remove_left_behind(push_dir: str, now_secs: int) -> None:
+def _remove_left_behind(push_dir: str, now_secs: int, all_of_them: bool) -> None:
     for name in fileio.listdir(push_dir):
         started = name.removeprefix(_TEMPORARY_PREFIX).partition("-")[0]
-        if name.startswith(_TEMPORARY_PREFIX) and int(started) < now_secs - _LEFT_BEHIND_SECS:
+        if name.startswith(_TEMPORARY_PREFIX) and (
+            all_of_them or int(started) < now_secs - _LEFT_BEHIND_SECS
+        ):
             fileio.rmtree(posixpath.join(push_dir, name))
 
 
