@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 import glob
 import re
 from collections.abc import Callable, Iterator
@@ -74,12 +75,12 @@ class ContainerSource(Source):
 
     def files(self) -> Iterator[storage.StoredFile]:
         """See `Source`."""
-        for container in self.containers():
+        for container in self.containers:
             yield container.file
 
     def items(self) -> Iterator[Item]:
         """See `Source`; compressed and remote containers have to be fetched before."""
-        for number, container in enumerate(self.containers()):
+        for number, container in enumerate(self.containers):
             place = container.file.name
             copy = Path(self.copies, str(number))
             if self.copies and copy.exists():
@@ -94,7 +95,7 @@ class ContainerSource(Source):
 
     def survey(self, limit: int) -> Survey:
         """See `Source`."""
-        containers = self.containers()
+        containers = self.containers
         if any(map(_needs_fetching, containers)):
             num_bytes = sum(container.file.num_bytes for container in containers)
             return Survey(max(1, num_bytes // ASSUMED_IMAGE_BYTES), None)
@@ -106,7 +107,7 @@ class ContainerSource(Source):
 
     def fetched(self, folder: Path, make_pipeline: Callable[[], Any]) -> "Source":
         """See `Source`; the copies are uncompressed and take that much room on the disk."""
-        containers = self.containers()
+        containers = self.containers
         jobs = [
             (container.file.name, str(folder / str(number)))
             for number, container in enumerate(containers)
@@ -124,8 +125,9 @@ class ContainerSource(Source):
                 raise _damaged(name, f"{problem}, after {unpacked} bytes of its content")
         return dataclasses.replace(self, copies=str(folder))
 
+    @functools.cached_property
     def containers(self) -> list[Container]:
-        """The containers, sorted by name.
+        """The containers, sorted by name; listed once.
 
         Raises:
           InputError: there are none, or a folder cannot be read.

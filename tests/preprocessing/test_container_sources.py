@@ -266,11 +266,13 @@ def test_fingerprint_and_vanished_containers(tmp_path):
     source = good_tar(path)
     before, items = source.fingerprint(), list(source.items())
     os.utime(path, ns=(5, 5))
-    assert source.fingerprint() != before
+    assert WebDatasetSource(str(path)).fingerprint() != before
     path.unlink()
     assert source.read(items[0]).error == "No such file or directory"
+    with pytest.raises(InputError, match="must be readable"):
+        list(source.items())
     with pytest.raises(InputError, match=r"data\.path must be a readable file or folder"):
-        source.fingerprint()
+        WebDatasetSource(str(path)).fingerprint()
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="files of the format 'webdataset'"):
         WebDatasetSource(str(tmp_path / "folder")).fingerprint()

@@ -68,7 +68,6 @@ def corpora(s3, tmp_path_factory):
     ("path", "expected"),
     [
         ("folder", "folder"),
-        ("folder/", "folder"),
         ("list.csv", "manifest"),
         ("records", "tfrecord"),
         ("records/x-*", "tfrecord"),
