@@ -14,12 +14,10 @@ from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import data_types_utils, metadata
-from tfx.orchestration.portable import execution_publish_utils
-from tfx.orchestration.portable.mlmd import context_lib
 
 from components import code_digest, package_versions
 from components.artifacts import CONTENT_FINGERPRINT
-from pipeline import differences, fingerprints, history
+from pipeline import cache_records, differences, history
 from pipeline.dag import Dag
 from pipeline.differences import Material
 from pipeline.history import Artifacts, History
@@ -88,8 +86,7 @@ def decide(
     # A driver may look at any input, so it has to wait for all.
     properties = dag.static_properties(node_id) if unknown else dag.properties(node_id, inputs)
     with metadata.Metadata(dag.connection) as handle:
-        identities = {k: [identity(handle.store, a) for a in v] for k, v in inputs.items()}
-        material = _material(dag, node_id, properties, identities)
+        material = _material(dag, node_id, properties, _identities(handle.store, inputs))
         if off is not None:
             return Decision("miss", off, material, properties)
         past = History(handle.store, dag.name)
@@ -98,90 +95,12 @@ def decide(
         return _look_up(past, node_id, material, properties)
 
 
-def publish(
-    dag: Dag,
-    node_id: str,
-    inputs: Artifacts,
-    outputs: Artifacts,
-    properties: Mapping[str, object],
-    material: Material | None,
-) -> None:
-    """Writes into ML Metadata that this run takes the outputs of an earlier execution.
-
-    Args:
-      dag: the pipeline.
-      node_id: the node that is not run.
-      inputs: what its inputs are in this run.
-      outputs: what is taken.
-      properties: the exec properties.
-      material: what the outputs depend on, None if that is not known.
-    """
-    node = dag.nodes[node_id]
-    tfx_inputs, tfx_outputs = dag.to_tfx(inputs), dag.to_tfx(outputs)
-    with metadata.Metadata(dag.connection) as handle:
-        contexts = context_lib.prepare_contexts(handle, node.contexts)
-        execution = execution_publish_utils.register_execution(
-            handle,
-            execution_type=node.node_info.type,
-            contexts=contexts,
-            input_artifacts=tfx_inputs,
-            exec_properties=dict(properties),
-        )
-        execution_publish_utils.publish_cached_executions(
-            handle, contexts, [execution], [tfx_outputs]
-        )
-        if material is not None:
-            [published] = handle.store.get_executions_by_id([execution.id])
-            _sign(handle.store, published, material)
-
-
-def record(dag: Dag, execution_id: int, material: Material) -> Artifacts:
-    """Notes what an execution that succeeded depended on, and the content of its outputs.
-
-    Returns:
-      The outputs by key.
-    """
-    with metadata.Metadata(dag.connection) as handle:
-        outputs = History(handle.store, dag.name).outputs(execution_id)
-        artifacts = [artifact for values in outputs.values() for artifact in values]
-        for artifact in artifacts:
-            fingerprint = fingerprints.take(artifact.uri)
-            artifact.custom_properties[CONTENT_FINGERPRINT].string_value = fingerprint
-        handle.store.put_artifacts(artifacts)
-        [execution] = handle.store.get_executions_by_id([execution_id])
-        # Last: an execution with this mark has fingerprints for all of its outputs.
-        _sign(handle.store, execution, material)
-        return outputs
-
-
-def material_of(execution: metadata_store_pb2.Execution) -> Material | None:
-    """What an execution depended on, None where it does not say."""
-    text = history.text_property(execution, history.CACHE_MATERIAL)
-    return Material.from_json(text) if text else None
-
-
-def damage(outputs: Artifacts) -> str | None:
-    """Says what is wrong with the files of earlier outputs, None if nothing is."""
-    for key, artifacts in sorted(outputs.items()):
-        for artifact in artifacts:
-            reason = fingerprints.difference(artifact.uri, history.fingerprint_of(artifact))
-            if reason is not None:
-                return f"output {key}: {reason}"
-    return None
-
-
-def _sign(store, execution: metadata_store_pb2.Execution, material: Material) -> None:
-    execution.custom_properties[history.CACHE_KEY].string_value = material.key
-    execution.custom_properties[history.CACHE_MATERIAL].string_value = material.to_json()
-    store.put_executions([execution])
-
-
 def _look_up(past: History, node_id: str, material: Material, properties) -> Decision:
     damaged = None
     for execution in past.successful(node_id):
         if history.text_property(execution, history.CACHE_KEY) == material.key:
             outputs = past.outputs(execution.id)
-            reason = damage(outputs)
+            reason = cache_records.damage(outputs)
             if reason is None:
                 run = past.run_of(execution.id)
                 why = f"unchanged since run {run.name}" if run is not None else "unchanged"
@@ -208,7 +127,7 @@ def _news(
     if not executions:
         return [NEVER_RAN]
     for execution in executions:
-        old = material_of(execution)
+        old = cache_records.material_of(execution)
         if old is not None:
             if unknown:  # its driver has not looked yet
                 known = {k: v for k, v in old.properties.items() if k in material.properties}
@@ -217,9 +136,15 @@ def _news(
     return ["its earlier runs do not say what they depended on"]
 
 
-def static_material(dag: Dag, node_id: str) -> Material:
-    """What a node's result depends on, without its inputs and what its driver looks up."""
-    return _material(dag, node_id, dag.static_properties(node_id), {})
+def material_now(dag: Dag, node_id: str, inputs: Artifacts) -> Material:
+    """What a node's result would depend on if it ran now with these inputs.
+
+    Raises:
+      InputError: a driver found that something it looks at is not usable.
+    """
+    properties = dag.properties(node_id, inputs)
+    with metadata.Metadata(dag.connection) as handle:
+        return _material(dag, node_id, properties, _identities(handle.store, inputs))
 
 
 def _material(
@@ -238,6 +163,10 @@ def _material(
         packages=packages,
         inputs=inputs,
     )
+
+
+def _identities(store, inputs: Artifacts) -> dict[str, list[str]]:
+    return {key: [identity(store, a) for a in values] for key, values in inputs.items()}
 
 
 def identity(store, artifact: metadata_store_pb2.Artifact) -> str:

@@ -17,7 +17,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from components import progress
-from pipeline import cache, runs
+from pipeline import cache, cache_records, runs
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.history import Artifacts
@@ -26,6 +26,7 @@ from pipeline.partial_run import Plan
 
 # Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
 GPU_NODES = ("HorovodTrainer",)
+REUSE_LOG = "reuse.log"
 _GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -88,7 +89,8 @@ def run(
     outputs: dict[str, Artifacts] = {}
     for number, node_id in enumerate(dag.nodes, start=1):
         if node_id not in plan.run:
-            results.append(_without_running(dag, node_id, plan, outputs))
+            with capture.to_file(log_dir / REUSE_LOG):
+                results.append(_without_running(dag, node_id, plan, outputs))
             continue
         console.node_started(node_id, number, len(dag.nodes))
         start = time.monotonic()
@@ -121,7 +123,7 @@ def _without_running(
     if reused is None:
         return NodeResult(node_id, "skipped", 0.0, why="not part of this run")
     inputs = dag.inputs(node_id, outputs)
-    cache.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.material)
+    cache_records.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.material)
     outputs[node_id] = reused.outputs
     why = f"taken from run {reused.run_name}"
     return NodeResult(node_id, "cached", 0.0, _first(reused.outputs), why)
@@ -137,13 +139,13 @@ def _run_node(
         logging.info("Cache: %s, %s", decision.state, decision.why)
         if decision.state == "hit":
             inputs = dag.inputs(node_id, outputs)
-            cache.publish(
+            cache_records.publish(
                 dag, node_id, inputs, decision.outputs, decision.properties, decision.material
             )
             return "cached", decision.why, decision.outputs
         info = dag.launch(node_id, decision.properties)
         _check_complete(dag, info)
-        made = cache.record(dag, info.execution_id, decision.material)
+        made = cache_records.record(dag, info.execution_id, decision.material)
         return "ran", decision.why, made
     except BaseException:
         logging.exception("Node %s failed", node_id)  # into the node's log, with the traceback

@@ -9,7 +9,7 @@ from tfx.orchestration.portable import partial_run_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline import cache, differences, history
+from pipeline import cache, cache_records, differences, history
 from pipeline.dag import Dag
 from pipeline.differences import Material
 from pipeline.history import Artifacts, History
@@ -87,7 +87,7 @@ def plan(dag: Dag, first: str | None, last: str | None) -> Plan:
         reuse = _choose(History(handle.store, dag.name), dag, needed, first or "")
     feeding = {s.node_id for n in running for found in dag.sources(n).values() for s in found}
     for node_id in sorted(feeding & needed):
-        reason = cache.damage(reuse[node_id].outputs)
+        reason = cache_records.damage(reuse[node_id].outputs)
         if reason is not None:
             raise InputError(
                 f"--from {first} needs the earlier result of {node_id}, which is damaged "
@@ -112,7 +112,7 @@ def _choose(past: History, dag: Dag, needed: set[str], first: str) -> dict[str, 
                 run.name if run is not None else "",
                 past.outputs(found.id),
                 _exec_properties(found),
-                cache.material_of(found),
+                cache_records.material_of(found),
             )
     return chosen
 
@@ -153,15 +153,17 @@ def _exec_properties(execution: metadata_store_pb2.Execution) -> dict[str, objec
 
 
 def _notes(dag: Dag, reuse: Mapping[str, Reused]) -> list[str]:
-    """What in the config or the code is otherwise than when the results were made."""
-    notes = []
+    """Where the results are from, and what is otherwise now than when they were made."""
+    names: dict[str, list[str]] = {}
+    for node_id, reused in reuse.items():
+        names.setdefault(reused.run_name, []).append(node_id)
+    notes = [f"not run, taken from run {run}: {', '.join(nodes)}" for run, nodes in names.items()]
+    outputs = {node_id: reused.outputs for node_id, reused in reuse.items()}
     for node_id, reused in reuse.items():
         if reused.material is None:
             continue
-        now = cache.static_material(dag, node_id)
-        known = {k: v for k, v in reused.material.properties.items() if k in now.properties}
-        old = dataclasses.replace(reused.material, properties=known, inputs={})
-        changes = differences.describe(old, now)
+        now = cache.material_now(dag, node_id, dag.inputs(node_id, outputs))
+        changes = differences.describe(reused.material, now, unknown=now.inputs)
         if changes:
             notes.append(f"{node_id} is not run, although: {'; '.join(changes)}")
     return notes

@@ -37,7 +37,7 @@ def claim(dag: Dag, output_dir: Path) -> None:
         handle.store.put_contexts([context])
 
 
-def fail_dead_executions(dag: Dag, output_dir: Path) -> list[int]:
+def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
     """Marks as failed what is marked as running although its process is gone.
 
     Args:
@@ -45,20 +45,21 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[int]:
       output_dir: the folder whose lock this process holds.
 
     Returns:
-      The executions that were marked. Those of other hosts, and of runs that do not say where
-      they run, are left alone.
+      What was marked, as `<node> of run <run>`. Executions of other hosts, and of runs that do
+      not say where they run, are left alone.
     """
     with metadata.Metadata(dag.connection) as handle:
         past = History(handle.store, dag.name)
-        dead = []
+        dead, names = [], []
         for node_id in dag.nodes:
             for execution in past.executions(node_id):
                 if execution_lib.is_execution_active(execution):
                     run = past.run_of(execution.id)
                     if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
                         dead.append(execution)
+                        names.append(f"{node_id} of run {run.name}")
         _fail(handle.store, dead, "its process is gone")
-        return [execution.id for execution in dead]
+        return names
 
 
 def fail_own_executions(dag: Dag) -> None:

@@ -66,7 +66,9 @@ def run(
             dag = preparation.make_dag(config, data, output_dir, run_id, connection)
             plan = partial_run.plan(dag, first, last)
             runs.claim(dag, output_dir)
-            runs.fail_dead_executions(dag, output_dir)
+            dead = runs.fail_dead_executions(dag, output_dir)
+        if dead:
+            console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
         for note in plan.notes:
             console.print(note)
         error: local_runner.NodeError | None = None

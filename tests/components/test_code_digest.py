@@ -1,8 +1,10 @@
 """The digest follows own imports and nothing else."""
 
+import hashlib
+
 import pytest
 
-from components.code_digest import code_digest
+from components.code_digest import code_digest, code_of
 
 FILES = {
     "components/__init__.py": "",
@@ -69,3 +71,17 @@ def test_unknown_name_is_refused(tmp_path):
 
 def test_own_components_have_different_digests():
     assert code_digest("components.artifacts") != code_digest("components.progress")
+
+
+def test_a_digest_tells_its_files_and_foreign_imports(tmp_path):
+    root = make_tree(tmp_path)
+    code = code_of(code_digest("components.worker", root=root))
+    assert set(code.files) == set(FILES) - {"components/other.py"}
+    assert code.files["preprocessing/far.py"] == hashlib.sha256(b"Z = 1\n").hexdigest()
+    assert "json" in code.foreign_imports
+    assert not any(name.startswith("preprocessing") for name in code.foreign_imports)
+
+
+def test_digest_of_another_process_is_not_known():
+    with pytest.raises(KeyError):
+        code_of("0" * 64)

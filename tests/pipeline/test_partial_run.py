@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from small_dag import SmallRuns
 
+from pipeline import partial_run
 from preprocessing.errors import InputError
 
 
@@ -33,13 +34,18 @@ def test_run_from_a_node_takes_the_newest_results_before_it(small):
     assert copy.read_text() == "defg"
 
 
-def test_person_hears_that_other_settings_are_not_used(small):
-    from pipeline import partial_run
-
-    small.run("abc")
-    plan = partial_run.plan(small.dag("xyz"), "Copier", None)
-    assert plan.notes == ("Writer is not run, although: text abc -> xyz",)
-    assert partial_run.plan(small.dag("abc"), "Copier", None).notes == ()
+def test_person_hears_that_other_settings_and_files_are_not_used(small, tmp_path):
+    watched = tmp_path / "watched"
+    watched.write_text("1")
+    small.run("abc", watch=str(watched))
+    taken = "not run, taken from run run-1: Writer"
+    assert partial_run.plan(small.dag("abc", watch=str(watched)), "Copier", None).notes == (taken,)
+    watched.write_text("2")
+    plan = partial_run.plan(small.dag("xyz", watch=str(watched)), "Copier", None)
+    assert plan.notes == (
+        taken,
+        "Writer is not run, although: text abc -> xyz; watched 1 -> 2",
+    )
 
 
 def test_part_in_the_middle_runs_alone(small):
