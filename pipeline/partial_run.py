@@ -102,7 +102,7 @@ def _choose(past: History, dag: Dag, needed: set[str], first: str) -> dict[str, 
     for node_id in dag.nodes:
         if node_id in needed:
             found = next(
-                (e for e in past.successful(node_id) if _fits(past, dag, node_id, e, chosen)), None
+                (e for e in _usable(past, node_id) if _fits(past, dag, node_id, e, chosen)), None
             )
             if found is None:
                 raise InputError(_missing(past, dag, node_id, first))
@@ -115,6 +115,11 @@ def _choose(past: History, dag: Dag, needed: set[str], first: str) -> dict[str, 
                 cache_records.material_of(found),
             )
     return chosen
+
+
+def _usable(past: History, node_id: str) -> list[metadata_store_pb2.Execution]:
+    """Executions that succeeded and whose outputs have fingerprints, the newest first."""
+    return [e for e in past.successful(node_id) if history.text_property(e, history.CACHE_KEY)]
 
 
 def _fits(past, dag: Dag, node_id: str, execution, chosen: Mapping[str, Reused]) -> bool:
@@ -131,7 +136,7 @@ def _fits(past, dag: Dag, node_id: str, execution, chosen: Mapping[str, Reused])
 
 
 def _missing(past: History, dag: Dag, node_id: str, first: str) -> str:
-    if not past.successful(node_id):
+    if not _usable(past, node_id):
         return (
             f"--from {first} needs an earlier result of {node_id}, and there is none in this "
             f"output folder's ML Metadata; run without --from first, or --from {node_id}"

@@ -7,6 +7,7 @@ from pipeline.config import PipelineConfig
 from pipeline.dag import Dag
 from pipeline.node_names import NODE_NAMES
 from pipeline.pipeline import create_pipeline
+from pipeline.session import ARTIFACTS_FOLDER
 from preprocessing import storage
 from preprocessing.sources.base import Survey
 
@@ -34,7 +35,7 @@ def make_dag(
     )
     pipeline = create_pipeline(
         located,
-        pipeline_root=str(output_dir / "artifacts"),
+        pipeline_root=str(output_dir / ARTIFACTS_FOLDER),
         push_dir=str(push_dir(config, output_dir)),
         beam_args=beam_options.beam_args(config.beam, data.num_images),
     )

@@ -5,9 +5,10 @@ folder's lock is held for as long as the process lives, on every way that it may
 """
 
 import fcntl
+import glob
 import logging
 import os
-import platform
+import shutil
 import socket
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from pipeline.dag import Dag
 from pipeline.history import History
-from pipeline.session import LOCK_FILE
+from pipeline.session import ARTIFACTS_FOLDER, LOCK_FILE
+from preprocessing.errors import InputError
 
 # Custom properties of a run's context.
 OUTPUT_DIR, HOST, PID = "output_dir", "host", "pid"
@@ -26,11 +28,21 @@ _ENDED_BY = "ended_by"
 
 
 def claim(dag: Dag, output_dir: Path) -> None:
-    """Writes down who this run is. The folder's lock must be held."""
+    """Writes down who this run is. The folder's lock must be held.
+
+    Raises:
+      InputError: ML Metadata, which is shared, has a run of this name from elsewhere.
+    """
     first = next(iter(dag.nodes.values()))
     with metadata.Metadata(dag.connection) as handle:
         context_lib.prepare_contexts(handle, first.contexts)
         context = _run_context(handle.store, dag.run_id)
+        if OUTPUT_DIR in context.custom_properties:
+            raise InputError(
+                "runs that share pipeline.metadata_uri must not start in the same second; start "
+                f"this one again. Received: {dag.run_id}, which runs in "
+                f"{context.custom_properties[OUTPUT_DIR].string_value!r}"
+            )
         context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
         context.custom_properties[HOST].string_value = _host()
         context.custom_properties[PID].int_value = os.getpid()
@@ -57,6 +69,7 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
                     run = past.run_of(execution.id)
                     if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
                         dead.append(execution)
+                        _remove_begun(run, node_id, execution.id)
                         names.append(f"{node_id} of run {run.name}")
         _fail(handle.store, dead, "its process is gone")
         return names
@@ -94,6 +107,14 @@ def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
     return True
 
 
+def _remove_begun(run: metadata_store_pb2.Context, node_id: str, execution_id: int) -> None:
+    """Removes what an execution had begun to write, as TFX does where a node fails."""
+    artifacts = Path(run.custom_properties[OUTPUT_DIR].string_value, ARTIFACTS_FOLDER)
+    for folder in artifacts.glob(f"{glob.escape(node_id)}/*/{execution_id}"):
+        logging.warning("removing %s, which was not finished", folder)
+        shutil.rmtree(folder)
+
+
 def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) -> None:
     for execution in executions:
         execution.last_known_state = metadata_store_pb2.Execution.FAILED
@@ -108,4 +129,4 @@ def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
 
 
 def _host() -> str:
-    return socket.gethostname() or platform.node()
+    return socket.gethostname()

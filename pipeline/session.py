@@ -19,6 +19,7 @@ from preprocessing.sources.base import Survey
 
 SUMMARY_FILE = "summary.json"
 METADATA_FILE = "metadata.sqlite"
+ARTIFACTS_FOLDER = "artifacts"
 MAX_SHOWN_ANOMALIES = 5
 # Held while a run lives.
 LOCK_FILE = ".lock"

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from sklearn.datasets import load_digits
+from tfx.orchestration import metadata
 
 from pipeline import cli
+from pipeline.metadata import connection_config
 
 NODES = {
     "ImageExampleGen",
@@ -199,3 +202,7 @@ def test_run_after_a_killed_one_simply_works(tmp_path, config):
     states = _states(_summary(tmp_path))
     assert states["ImagePreprocessor"] == "cached"
     assert states["HorovodTrainer"] == "ran"
+    with metadata.Metadata(connection_config("", tmp_path / "metadata.sqlite")) as handle:
+        ended = [execution.last_known_state for execution in handle.store.get_executions()]
+    assert metadata_store_pb2.Execution.RUNNING not in ended
+    assert metadata_store_pb2.Execution.FAILED in ended

@@ -96,6 +96,29 @@ def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(r
     assert summary["anomalies"] == []
 
 
+def test_explanation_of_the_cache_writes_nothing(run, corpus, tmp_path, capfd):
+    explain = ["run", str(tmp_path / "config.yaml"), "--output_dir", str(tmp_path / "out")]
+    explain.append("--explain-cache")
+
+    def lines() -> dict[str, str]:
+        assert cli.main(explain) == 0
+        shown = capfd.readouterr()
+        assert shown.err == ""
+        return {line.split()[0]: " ".join(line.split()[1:]) for line in shown.out.splitlines()}
+
+    assert set(lines().values()) == {"miss it has not run yet"}
+    assert not (tmp_path / "out").exists()
+    _, summary, _ = run()
+    before = (tmp_path / "out" / "metadata.sqlite").read_bytes()
+    write_class(corpus, "ant", 1, seed=9)
+    explained = lines()
+    assert len(explained) == len(summary["nodes"])
+    assert explained["ImageExampleGen"].startswith("miss input_fingerprint ")
+    assert explained["StatisticsGen"].startswith("open runs unless the content of ImageExampleGen")
+    assert explained["Pusher"] == "miss it has not run yet"
+    assert (tmp_path / "out" / "metadata.sqlite").read_bytes() == before
+
+
 def test_schema_of_a_person(run, tmp_path):
     run()
     [inferred] = (tmp_path / "out" / "artifacts" / "SchemaGen" / "schema").glob("*/schema.pbtxt")

@@ -11,6 +11,7 @@ from small_dag import CTRL_C, SmallRuns
 
 from pipeline import runs
 from pipeline.local_runner import NodeError
+from preprocessing.errors import InputError
 
 TESTS = Path(__file__).parents[1]
 _KILLED = """
@@ -44,7 +45,9 @@ def test_next_run_marks_the_execution_of_a_killed_one_as_failed(tmp_path):
     run_and_be_killed(tmp_path, tmp_path)
     small = SmallRuns(tmp_path)
     assert list(small.states().values()) == ["RUNNING"]
+    [begun] = (tmp_path / "artifacts" / "Writer" / "written").iterdir()
     assert small.run("abc")["Writer"].state == "ran"
+    assert not begun.exists()
     assert sorted(small.states().values()) == ["COMPLETE"] * 3 + ["FAILED"]
 
 
@@ -67,3 +70,11 @@ def test_ctrl_c_leaves_no_running_execution(tmp_path):
         small.run(CTRL_C)
     assert isinstance(caught.value.__cause__, KeyboardInterrupt)
     assert list(small.states().values()) == ["FAILED"]
+
+
+def test_run_of_the_same_name_elsewhere_is_refused(tmp_path):
+    small = SmallRuns(tmp_path)
+    dag = small.dag("abc")
+    runs.claim(dag, tmp_path / "one")
+    with pytest.raises(InputError, match="start in the same second"):
+        runs.claim(dag, tmp_path / "two")
