@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rich.box
+import rich.markup
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.table import Table
@@ -83,5 +84,5 @@ def _show(rows: Sequence[tuple[str, str, str]], console: Console) -> None:
     for name in ("node", "cache", "why"):
         table.add_column(name, overflow="fold")
     for node_id, state, why in rows:
-        table.add_row(node_id, f"[{_COLORS[state]}]{state}[/]", why)
+        table.add_row(node_id, f"[{_COLORS[state]}]{state}[/]", rich.markup.escape(why))
     console.print(table)
