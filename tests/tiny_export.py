@@ -31,10 +31,11 @@ def folded(num_classes: int = len(CLASSES), seed: int = 3) -> dict[str, np.ndarr
 
 def write(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 3) -> Path:
     """Exports a network with random weights."""
+    from trainer_module.activation_format import ServedFormat
     from trainer_module.export import ServedModel, export
+    from trainer_module.model import Network
 
-    model = ServedModel(
-        network(len(classes)), folded(len(classes), seed), classes, SIZE_PX, BACKGROUND
-    )
+    served = Network(network(len(classes)).architecture, ServedFormat())
+    model = ServedModel(served, folded(len(classes), seed), classes, SIZE_PX, BACKGROUND)
     export(model, folder)
     return folder

@@ -59,14 +59,10 @@ class ServedModel(tf.Module):
         self.class_names = tuple(class_names)
         self._size_px = size_px
         self._background = background
-
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
-    def _infer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Probabilities float32 [B, classes], and features float32 [B, D]."""
-        # One function for all signatures, so that the constants are saved once.
-        constants = {name: tf.constant(value) for name, value in self._folded.items()}
-        logits, pooled = self._network.infer(constants, pixels)
-        return tf.nn.softmax(logits), pooled
+        # One function for all signatures, so that the constants are saved once. It knows the
+        # images' size, as some operations are faster then.
+        pixels = tf.TensorSpec([None, size_px, size_px, features.CHANNELS], tf.uint8)
+        self._infer = tf.function(self._infer_pixels, autograph=False, input_signature=[pixels])
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -146,6 +142,12 @@ class ServedModel(tf.Module):
             },
             "tensorflow": tf.__version__,
         }
+
+    def _infer_pixels(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Probabilities float32 [B, classes], and features float32 [B, D]."""
+        constants = {name: tf.constant(value) for name, value in self._folded.items()}
+        logits, pooled = self._network.infer(constants, pixels)
+        return tf.nn.softmax(logits), pooled
 
     def _names(self) -> tf.Tensor:
         return tf.constant([name.encode() for name in self.class_names])  # [classes]

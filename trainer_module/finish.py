@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from preprocessing import features
 from trainer_module import images, weights_io
+from trainer_module.activation_format import ServedFormat
 from trainer_module.evaluate import make_logits
 from trainer_module.export import ServedModel, export
 from trainer_module.input_pipeline import read_records
@@ -88,8 +89,8 @@ def _best(training: "Training") -> tuple[str, dict[str, np.ndarray], dict[str, f
 
 
 def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
-    # Activations of a served model lie as CPUs want them.
-    network, config = Network(training.network.architecture), training.config
+    network = Network(training.network.architecture, ServedFormat())
+    config = training.config
     weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, named)
     tensors = {name: tf.constant(value) for name, value in named.items()}
     folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}

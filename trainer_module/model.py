@@ -34,15 +34,18 @@ class Network:
       statistics: layout of BatchNorm's moving mean and variance, which are not trained.
     """
 
-    def __init__(self, architecture: Architecture, data_format: str = CHANNELS_LAST):
+    def __init__(
+        self, architecture: Architecture, activations: str | ActivationFormat = CHANNELS_LAST
+    ):
         """Lays out the weights of `architecture`.
 
         Args:
           architecture: the resolved table.
-          data_format: how activations lie in memory; weights, inputs and outputs do not change.
+          activations: how they lie in memory; weights, inputs and outputs do not change.
         """
         self.architecture = architecture
-        self._format = ActivationFormat(data_format)
+        named = isinstance(activations, str)
+        self._format = ActivationFormat(activations) if named else activations
         convolutions = list(_convolutions(architecture))
         # In the order of the network, so that gradients are ready from the end to the start.
         kernels, vectors, statistics = [], [], []
@@ -178,11 +181,11 @@ class Network:
     ) -> tf.Tensor:
         x = tf.cast(self._normalise(images), weights["stem_conv/kernel"].dtype)
         x = self._format.from_channels_last(x)
-        x = tf.nn.silu(conv_bn(x, "stem_conv", "stem_bn", 2, False))  # [B, H/2, W/2, stem]
+        x = self._format.silu(conv_bn(x, "stem_conv", "stem_bn", 2, False))  # [B, H/2, W/2, stem]
         for index, block in enumerate(self.architecture.blocks):
             y = self._block(block, weights, x, conv_bn)
             x = drop_path(y, index) + x if block.has_skip else y
-        x = tf.nn.silu(conv_bn(x, "top_conv", "top_bn", 1, False))  # [B, H/32, W/32, top]
+        x = self._format.silu(conv_bn(x, "top_conv", "top_bn", 1, False))  # [B, H/32, W/32, top]
         return self._format.spatial_mean(x)
 
     def _normalise(self, images: tf.Tensor) -> tf.Tensor:
@@ -196,16 +199,18 @@ class Network:
         name = block.name
         if block.has_expansion:
             stride = block.stride if block.fused else 1
-            x = tf.nn.silu(conv_bn(x, f"{name}expand_conv", f"{name}expand_bn", stride, False))
+            x = self._format.silu(
+                conv_bn(x, f"{name}expand_conv", f"{name}expand_bn", stride, False)
+            )
         if not block.fused:
-            x = tf.nn.silu(conv_bn(x, f"{name}dwconv2", f"{name}bn", block.stride, True))
+            x = self._format.silu(conv_bn(x, f"{name}dwconv2", f"{name}bn", block.stride, True))
         if block.se_channels:
             gate = _squeeze_excite(name, weights, self._format.spatial_mean(x))
             x *= self._format.over_pixels(gate)
         last_is_spatial = block.fused and not block.has_expansion
         stride = block.stride if last_is_spatial else 1
         x = conv_bn(x, f"{name}project_conv", f"{name}project_bn", stride, False)
-        return tf.nn.silu(x) if last_is_spatial else x
+        return self._format.silu(x) if last_is_spatial else x
 
 
 def _squeeze_excite(name: str, weights: Weights, squeezed: tf.Tensor) -> tf.Tensor:
