@@ -90,9 +90,16 @@ def _of_split(split: str, found: anomalies_pb2.Anomalies) -> Iterable[Anomaly]:
             if reason.type == _NOTHING_TO_COMPARE:
                 continue
             kind = anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower()
-            text = f"{feature}: {reason.short_description}: {reason.description}".rstrip(" .:")
-            yield Anomaly(split, feature, kind, text)
+            yield Anomaly(split, feature, kind, f"{feature}: {_short(reason)}")
     if found.HasField("dataset_anomaly_info"):
         for reason in found.dataset_anomaly_info.reason:
             kind = anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower()
             yield Anomaly(split, "", kind, reason.description or reason.short_description)
+
+
+def _short(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
+    """TFDV's words; those of its comparisons say all of it twice."""
+    words = reason.description.replace(" (up to six significant digits)", "").rstrip(". ")
+    if words and reason.short_description.startswith("High "):
+        return words
+    return f"{reason.short_description}: {words}" if words else reason.short_description
