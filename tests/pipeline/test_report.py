@@ -12,6 +12,7 @@ from pipeline import charts, gate_view, report, summary
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.local_runner import NodeResult
 
+COUNTS = {"seen": 5, "used": 4, "quarantined": 1, "dropped": 0, "duplicates": 0}
 CLASSES = ["<b>ant</b>", "bee"]
 
 
@@ -45,7 +46,7 @@ def results(tmp_path):
         NodeResult("ImagePreprocessor", "cached", 0.1, {
             "transformed_examples": _artifact(
                 tmp_path / "examples", labels__txt="\n".join(CLASSES) + "\n",
-                counts__json='{"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}'),
+                counts__json=json.dumps({**COUNTS, "splits": {"train": COUNTS}})),
             "quarantine": _artifact(tmp_path / "bad", quarantine__jsonl=json.dumps(bad) + "\n"),
         }),
         NodeResult("HorovodTrainer", "ran", 9.0, {
@@ -75,6 +76,8 @@ def test_summary_holds_what_the_artifacts_say(results, tmp_path):
     assert made["gate"][0] == "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed"
     assert (made["top_1"], made["top_5"], made["pushed_to"]) == (0.75, 1.0, None)
     assert made["images"] == {"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}
+    equation = "4 used + 1 in quarantine + 0 dropped duplicates = 5 files seen"
+    assert made["image_sums"] == [f"train: {equation}", f"all: {equation}"]
     summary.write(tmp_path / "summary.json", made)
     assert json.loads((tmp_path / "summary.json").read_text()) == made
 
@@ -107,12 +110,16 @@ def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path
 
 
 def test_page_of_a_run_that_failed_at_once(config, tmp_path):
-    results = [NodeResult("ImageExampleGen", "failed", 0.0)]
+    results = [
+        NodeResult("ImageExampleGen", "failed", 0.0),
+        NodeResult("StatisticsGen", "skipped", 0.0, why="not <part> of it"),
+    ]
     page = tmp_path / "index.html"
     made = summary.summarize("r1", results, page, "ImageExampleGen failed: no <disk>")
     assert (made["status"], made["top_1"], made["model"]) == ("failed", None, None)
     report.write(page, config, made, results)
     assert "no &lt;disk&gt;" in page.read_text()
+    assert "not &lt;part&gt; of it" in page.read_text()
 
 
 def test_heat_map_shares_are_of_the_row():
