@@ -101,7 +101,7 @@ def _states(summary: dict) -> dict[str, str]:
 
 
 def _versions(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder / "serving" / "classifier"))
+    return sorted(name for name in os.listdir(folder / "serving" / "classifier") if name.isdigit())
 
 
 def test_first_run_runs_every_node_once_and_pushes(output_dir):
@@ -155,6 +155,23 @@ def test_model_below_the_threshold_is_not_pushed(output_dir, config, capfd):
     assert _versions(output_dir) == before
 
 
+def test_person_overrides_the_gate(output_dir, capfd):
+    """After the run above: its model is the one that is served already, so no version is new."""
+    before = _versions(output_dir)
+    reason = "good enough for the trial"
+    assert cli.main(["bless", "latest", "--reason", reason, "--output_dir", str(output_dir)]) == 0
+    said = capfd.readouterr().out
+    assert "minimum 1.0000: not blessed" in said
+    assert reason in said
+    summary = _summary(output_dir)
+    assert summary["status"] == "pushed"
+    assert summary["verdict"].endswith(f"against the gate: {reason}")
+    assert Path(summary["pushed_to"]).name in _versions(output_dir)
+    assert _versions(output_dir) == before
+    assert reason in Path(summary["report"]).read_text()
+    assert cli.main(["bless", "latest", "--reason", reason, "--output_dir", str(output_dir)]) == 0
+
+
 def test_removed_version_is_pushed_again(output_dir, config):
     shutil.rmtree(_summary(output_dir, "first.json")["pushed_to"])
     assert cli.main(["run", str(config), "--output_dir", str(output_dir)]) == 0
@@ -190,7 +207,7 @@ def test_run_after_a_killed_one_simply_works(tmp_path, config):
         _command(config, tmp_path), cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("logs/*/HorovodTrainer.log")):
+    while not list(tmp_path.glob("artifacts/HorovodTrainer/unfinished/*")):
         assert killed.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
