@@ -126,6 +126,8 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
     if summary["images"]["seen"] is not None:
         counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
         console.print(f"images     {counts}")
+    for line in summary["image_sums"]:
+        console.print(f"{'':<10} {line}")
     for number, anomaly in enumerate(summary["anomalies"][:MAX_SHOWN_ANOMALIES]):
         where = f" (split {anomaly['split']})" if anomaly["split"] else ""
         console.print(f"{'anomalies' if not number else '':<10} {anomaly['text']}{where}")

@@ -13,6 +13,7 @@ from components.evaluator import verdict
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.serving_validator.executor import RESULT_FILE
 from pipeline.local_runner import NodeResult
+from preprocessing.counts import equations
 
 PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"
 # The stacks of constraints/, known by TensorFlow's version.
@@ -79,6 +80,7 @@ def summarize(
         "images": {
             key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
         },
+        "image_sums": equations(counts) if counts else [],
         "anomalies": list(refused)
         or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
         or [],

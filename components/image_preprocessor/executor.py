@@ -67,10 +67,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             # Who has only the graph, knows classes and pixels as well.
             shutil.copyfile(os.path.join(examples.uri, name), os.path.join(graph, name))
         describe_examples(examples, list(counts["splits"]))
-        *of_splits, of_all = equations(counts)
-        for line in of_splits:
-            report(line)
-        report(of_all, 1.0)
+        report("; ".join(equations(counts)), 1.0)
 
     def _write_transform_graph(
         self,
