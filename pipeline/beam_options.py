@@ -5,6 +5,10 @@ from pipeline.config import BeamConfig
 # Worker processes take about 7 s to start in each Beam node and then roughly double the images a
 # second (350 to 700 on two cores): from about this many images on they are faster.
 MULTI_PROCESSING_MIN_IMAGES = 5000
+# TFX packs its own source for the workers of every Beam node, which then install it, unless an
+# image is said to have it. Workers of the DirectRunner have this very environment, and look at no
+# image.
+_NO_PACKAGE = "--sdk_container_image=none"
 
 
 def beam_args(config: BeamConfig, num_images: int) -> list[str]:
@@ -23,4 +27,5 @@ def beam_args(config: BeamConfig, num_images: int) -> list[str]:
         # In memory, more workers are threads that wait for each other.
         workers = config.num_workers if mode == "multi_processing" else 1
         options += [f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
+        options.append(_NO_PACKAGE)
     return [*options, *config.args]
