@@ -3,13 +3,16 @@
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
 from preprocessing import storage
 from preprocessing.errors import InputError
 from preprocessing.sources import opening, spans
-from preprocessing.sources.base import Survey
+from preprocessing.sources.base import Source, Survey
+from preprocessing.sources.folder import FolderSource
+from preprocessing.sources.manifest import ManifestSource
 
 # Images are counted up to here: what follows from the number does not change any more, and a
 # corpus of millions must not delay the start.
@@ -58,7 +61,38 @@ def check_data(config: PipelineConfig) -> Survey:
         label_offset=data.label_offset,
         class_names_file=data.class_names_file,
     )
+    check_slice_columns(source, config.evaluation.slice_columns)
     return source.survey(MAX_COUNTED_IMAGES)
+
+
+def check_slice_columns(source: Source, columns: Sequence[str]) -> None:
+    """Looks for the columns by which the evaluation slices, where that is quick.
+
+    Records and tar shards tell their columns only when they are read; there, the evaluation
+    refuses a column that no image has.
+
+    Args:
+      source: the corpus.
+      columns: `evaluation.slice_columns`.
+
+    Raises:
+      InputError: no image has one of them.
+    """
+    missing = set(columns)
+    if not missing or source.format not in (FolderSource.format, ManifestSource.format):
+        return
+    known: set[str] = set()
+    if source.format == ManifestSource.format:
+        for number, item in enumerate(source.items(), start=1):
+            missing -= item.columns.keys()
+            known |= item.columns.keys()
+            if not missing or number == MAX_COUNTED_IMAGES:
+                return
+    raise InputError(
+        "evaluation.slice_columns names columns of a manifest (not path, label or split) that "
+        f"some image has. Received: {', '.join(sorted(missing))}; there are: "
+        f"{', '.join(sorted(known)) or 'none'}"
+    )
 
 
 def check_horovod(num_processes: int) -> None:

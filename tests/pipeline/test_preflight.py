@@ -80,3 +80,21 @@ def test_other_runners_get_no_direct_options():
         "--runner=PortableRunner",
         "--job_endpoint=localhost:8099",
     ]
+
+
+def _check_columns(path: Path, *columns: str) -> None:
+    evaluation = {"min_top_1": 0.5, "slice_columns": list(columns)}
+    values = {"data": {"path": str(path)}, "evaluation": evaluation}
+    preflight.check_data(PipelineConfig.model_validate(values))
+
+
+def test_columns_to_slice_by_are_looked_for_before_anything_runs(tmp_path):
+    _files(tmp_path / "folder", "a/1.png", "b/2.png")
+    manifest = tmp_path / "images.csv"
+    rows = ["path,label,camera,note", "folder/a/1.png,a,,", "folder/b/2.png,b,phone,"]
+    manifest.write_text("\n".join(rows) + "\n")
+    _check_columns(manifest, "camera")
+    with pytest.raises(InputError, match=r"lens, note; there are: camera$"):
+        _check_columns(manifest, "camera", "lens", "note")  # no image has a note
+    with pytest.raises(InputError, match="Received: camera; there are: none"):
+        _check_columns(tmp_path / "folder", "camera")
