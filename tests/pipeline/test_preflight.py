@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tfx.utils import dependency_utils
 
 from pipeline import beam_options, preflight
 from pipeline.config import BeamConfig, PipelineConfig
@@ -65,13 +66,18 @@ def test_direct_runner_mode_follows_the_number_of_images():
     few, many = 10, beam_options.MULTI_PROCESSING_MIN_IMAGES
     config = BeamConfig(num_workers=3)
     assert "--direct_running_mode=in_memory" in beam_options.beam_args(config, few)
-    assert beam_options.beam_args(config, many) == [
+    assert beam_options.beam_args(config, many)[:3] == [
         "--runner=DirectRunner",
         "--direct_running_mode=multi_processing",
         "--direct_num_workers=3",
     ]
     fixed = BeamConfig(direct_running_mode="in_memory")
     assert "--direct_running_mode=in_memory" in beam_options.beam_args(fixed, many)
+
+
+def test_workers_of_the_direct_runner_are_sent_no_package():
+    args = beam_options.beam_args(BeamConfig(), 10)
+    assert dependency_utils.make_beam_dependency_flags(args) == args
 
 
 def test_other_runners_get_no_direct_options():
