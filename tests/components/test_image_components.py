@@ -104,6 +104,18 @@ def test_outputs_are_what_the_next_nodes_read(data_run):
     assert reasons == {"broken.jpg": "damaged or truncated", "gone.jpg": "unreadable file"}
 
 
+def test_statistics_stand_with_records_and_graph(data_run):
+    _, artifacts = executions(data_run[2])
+    dataset = uri(artifacts, "Examples", "ImagePreprocessor")
+    graph = uri(artifacts, "TransformGraph")
+    for name in (features.STATISTICS_FILE, features.CLASS_FREQUENCIES_FILE):
+        assert (graph / name).read_bytes() == (dataset / name).read_bytes()
+    statistics = json.loads((graph / features.STATISTICS_FILE).read_text(encoding="utf-8"))
+    assert [entry["name"] for entry in statistics["classes"]] == CLASSES
+    used = [sum(entry["images"].values()) for entry in statistics["classes"]]
+    assert used == [12, 12, 12]
+
+
 def test_stock_nodes_accept_a_shard_without_records(data_run):
     _, artifacts = executions(data_run[2])
     source = uri(artifacts, "Examples", "ImageExampleGen/examples/")

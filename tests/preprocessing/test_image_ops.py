@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
+from nasty_corpus import sixteen_bit
 from PIL import Image
 
-from preprocessing import image_ops
+from preprocessing import colors, image_ops
 
 LIMITS = {"max_side_px": 64, "jpeg_quality": 95, "max_pixels": 1_000_000}
 
@@ -139,6 +140,69 @@ def test_transparent_palette_and_colour_key_go_over_white():
         data = encode(image, "PNG", transparency=0)
         pixels = decode(image_ops.normalise(data, **LIMITS))
         assert pixels.min() == 255
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGBA", (4, 4), (200, 10, 20, 0)),
+        Image.new("LA", (4, 4), (200, 0)),
+        Image.new("RGBA", (4, 4), (200, 10, 20, 0)).quantize(2),
+    ],
+    ids=["rgba", "grey", "palette"],
+)
+@pytest.mark.parametrize("file_format", ["PNG", "GIF", "WEBP"])
+def test_alpha_goes_over_the_configured_background(image, file_format):
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    if file_format != "PNG":
+        image = image.convert("RGBA")
+    data = encode(image, file_format, **options)
+    result = image_ops.normalise(data, **LIMITS, background=(10, 20, 30))
+    assert np.unique(decode(result).reshape(-1, 3), axis=0).tolist() == [[10, 20, 30]]
+
+
+def test_half_transparent_pixels_are_mixed_with_the_background():
+    data = encode(Image.new("RGBA", (4, 4), (200, 100, 0, 128)), "PNG")
+    pixels = decode(image_ops.normalise(data, **LIMITS, background=(0, 0, 200)))
+    np.testing.assert_allclose(pixels[0, 0], [100, 50, 100], atol=1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bit_pictures_give_their_high_bytes(channels):
+    values = np.random.default_rng(0).integers(0, 2**16, (6, 5, channels), np.uint16)
+    if channels in (2, 4):
+        values[..., -1] = 65_535  # opaque
+    pixels = decode(image_ops.normalise(sixteen_bit(values), **LIMITS))
+    color = (values >> 8)[..., : channels - (channels in (2, 4))]
+    np.testing.assert_array_equal(pixels, np.broadcast_to(color, (6, 5, 3)))
+
+
+def test_the_transparent_value_of_sixteen_bit_grey_is_compared_in_full():
+    values = np.array([[[512], [513]]], np.uint16)  # equal in their high bytes
+    data = sixteen_bit(values, key=(512).to_bytes(2, "big"))
+    pixels = decode(image_ops.normalise(data, **LIMITS, background=(9, 8, 7)))
+    assert pixels.tolist() == [[[9, 8, 7], [2, 2, 2]]]
+
+
+@pytest.mark.parametrize(
+    ("value", "color"),
+    [
+        ("white", (255, 255, 255)),
+        ("#0a141e", (10, 20, 30)),
+        ([1, 2, 3], (1, 2, 3)),
+    ],
+)
+def test_colors(value, color):
+    assert colors.parse_color(value) == color
+    assert colors.parse_color(colors.color_code(color)) == color
+
+
+@pytest.mark.parametrize(
+    "value", ["none", "#12345678", [1, 2], [1, 2, 256], [1, 2, True], [1, 2, 0.5]]
+)
+def test_what_is_no_color(value):
+    with pytest.raises(ValueError, match="a colour must be"):
+        colors.parse_color(value)
 
 
 def test_sixteen_bit_grey_keeps_its_range():
