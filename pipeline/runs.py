@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import socket
+import uuid
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -23,7 +24,10 @@ from pipeline.session import ARTIFACTS_FOLDER, LOCK_FILE
 from preprocessing.errors import InputError
 
 # Custom properties of a run's context.
-OUTPUT_DIR, HOST, PID = "output_dir", "host", "pid"
+OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
+# In an output folder: a random name by which it is known wherever it is mounted, since hosts of
+# containers have a new name each time, and folders of different hosts may have the same path.
+ID_FILE = ".id"
 _ENDED_BY = "ended_by"
 
 
@@ -44,6 +48,7 @@ def claim(dag: Dag, output_dir: Path) -> None:
                 f"{context.custom_properties[OUTPUT_DIR].string_value!r}"
             )
         context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
+        context.custom_properties[OUTPUT_ID].string_value = _output_id(output_dir)
         context.custom_properties[HOST].string_value = _host()
         context.custom_properties[PID].int_value = os.getpid()
         handle.store.put_contexts([context])
@@ -57,8 +62,8 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
       output_dir: the folder whose lock this process holds.
 
     Returns:
-      What was marked, as `<node> of run <run>`. Executions of other hosts, and of runs that do
-      not say where they run, are left alone.
+      What was marked, as `<node> of run <run>`. Executions of other folders on other hosts, and
+      of runs that do not say where they run, are left alone.
     """
     with metadata.Metadata(dag.connection) as handle:
         past = History(handle.store, dag.name)
@@ -69,7 +74,7 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
                     run = past.run_of(execution.id)
                     if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
                         dead.append(execution)
-                        _remove_begun(run, node_id, execution.id)
+                        _remove_begun(output_dir, run, node_id, execution.id)
                         names.append(f"{node_id} of run {run.name}")
         _fail(handle.store, dead, "its process is gone")
         return names
@@ -91,11 +96,11 @@ def fail_own_executions(dag: Dag) -> None:
 def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
     if OUTPUT_DIR not in run.custom_properties:
         return False
+    if run.custom_properties[OUTPUT_ID].string_value == _output_id(own_output_dir):
+        return True  # its lock is ours
     if run.custom_properties[HOST].string_value != _host():
         return False
     output_dir = Path(run.custom_properties[OUTPUT_DIR].string_value)
-    if output_dir == own_output_dir:
-        return True
     try:
         with open(output_dir / LOCK_FILE, encoding="utf-8") as lock:
             # Shared, so that two runs that look at the same time do not take each other for it.
@@ -107,9 +112,13 @@ def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
     return True
 
 
-def _remove_begun(run: metadata_store_pb2.Context, node_id: str, execution_id: int) -> None:
-    """Removes what an execution had begun to write, as TFX does where a node fails."""
-    artifacts = Path(run.custom_properties[OUTPUT_DIR].string_value, ARTIFACTS_FOLDER)
+def _remove_begun(
+    output_dir: Path, run: metadata_store_pb2.Context, node_id: str, execution_id: int
+) -> None:
+    """Removes what an execution had begun to write here, as TFX does where a node fails."""
+    if run.custom_properties[OUTPUT_ID].string_value != _output_id(output_dir):
+        return
+    artifacts = output_dir / ARTIFACTS_FOLDER
     for folder in artifacts.glob(f"{glob.escape(node_id)}/*/{execution_id}"):
         logging.warning("removing %s, which was not finished", folder)
         shutil.rmtree(folder)
@@ -126,6 +135,15 @@ def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) ->
 
 def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
     return store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+
+
+def _output_id(output_dir: Path) -> str:
+    """The folder's random name; it gets one when it is first asked for."""
+    path = output_dir / ID_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(uuid.uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def _host() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from small_dag import CTRL_C, SmallRuns
+from tfx.orchestration import metadata
 
 from pipeline import runs
 from pipeline.local_runner import NodeError
@@ -62,6 +63,19 @@ def test_run_of_another_folder_is_dead_when_nobody_holds_its_lock(tmp_path):
         assert list(small.states().values()) == ["RUNNING"]
     assert runs.fail_dead_executions(dag, tmp_path / "own") == ["Writer of run run-101"]
     assert list(small.states().values()) == ["FAILED"]
+
+
+def test_folder_is_known_by_its_name_and_not_by_host_or_path(tmp_path):
+    run_and_be_killed(tmp_path, tmp_path / "out")
+    small = SmallRuns(tmp_path)
+    with metadata.Metadata(small.connection) as handle:
+        run = handle.store.get_context_by_type_and_name("pipeline_run", "run-101")
+        run.custom_properties[runs.HOST].string_value = "another-host"
+        handle.store.put_contexts([run])
+    assert runs.fail_dead_executions(small.dag("abc"), tmp_path / "another") == []
+    (tmp_path / "out").rename(tmp_path / "mounted")
+    dead = runs.fail_dead_executions(small.dag("abc"), tmp_path / "mounted")
+    assert dead == ["Writer of run run-101"]
 
 
 def test_ctrl_c_leaves_no_running_execution(tmp_path):
