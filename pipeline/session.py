@@ -128,6 +128,8 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
         console.print(f"images     {counts}")
     for line in summary["image_sums"]:
         console.print(f"{'':<10} {line}")
+    for split, count in summary["left_out"].items():
+        console.print(f"{'':<10} left out: {count} of the source's split {split!r}")
     for number, anomaly in enumerate(summary["anomalies"][:MAX_SHOWN_ANOMALIES]):
         where = f" (split {anomaly['split']})" if anomaly["split"] else ""
         console.print(f"{'anomalies' if not number else '':<10} {anomaly['text']}{where}")

@@ -33,9 +33,11 @@ def output(
 def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -> Any:
     """The content of a JSON file in an output artifact, or None if there is none."""
     artifact = output(results, node, key)
-    if artifact is None:
+    path = Path(artifact.uri, file) if artifact is not None else None
+    # What an earlier version of a node made may lack the file.
+    if path is None or not path.exists():
         return None
-    return json.loads(Path(artifact.uri, file).read_text(encoding="utf-8"))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def summarize(
@@ -63,6 +65,7 @@ def summarize(
     pushed = _pushed_to(results)
     model = output(results, "HorovodTrainer", "model")
     counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
+    ingestion = output_json(results, "ImageExampleGen", "examples", "ingestion.json")
     return {
         "run_id": run_id,
         "status": FAILED if failure is not None else _status(results, gate, pushed),
@@ -81,6 +84,7 @@ def summarize(
             key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
         },
         "image_sums": equations(counts) if counts else [],
+        "left_out": (ingestion or {}).get("left_out", {}),
         "anomalies": list(refused)
         or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
         or [],

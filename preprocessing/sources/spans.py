@@ -46,6 +46,8 @@ def resolve(path: str, span: int | None = None, version: int | None = None) -> R
     Raises:
       InputError: the pattern is wrong, nothing matches it, or two paths do.
     """
+    if any(ord(character) < ord(" ") for character in path):
+        raise InputError(f"data.path must not have control characters. Received: {path!r}")
     specs = _checked_specs(path, span)
     if not specs:
         return Resolved(path)

@@ -125,3 +125,30 @@ def test_tfx_finds_the_same(tmp_path_factory, found, widths, layout, pick):
     ours = resolve(f"{root}/{pattern}", span)
     assert (ours.span, ours.version) == (theirs_span, theirs_version)
     assert ours.path == f"{root}/{split.pattern}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pattern=st.lists(
+        st.sampled_from(["{SPAN}", "{VERSION}", "{SPAN:2}", "{SPAN:", *"}{/*1v[\n", ".."]),
+        max_size=7,
+    ).map("".join),
+    span=st.none() | st.integers(0, 12),
+)
+def test_any_pattern_is_resolved_or_refused_in_one_line(tmp_path_factory, pattern, span):
+    root = tmp_path_factory.mktemp("wild")
+    touch(root, "1/v1", "1/v2", "12v", "v1/1", "[1")
+    resolved, refusal = None, ""
+    try:
+        resolved = resolve(f"{root}/{pattern}", span)
+    except InputError as error:
+        refusal = str(error)
+    if resolved is None:
+        assert refusal
+        assert "\n" not in refusal
+    elif resolved.has_span:
+        assert "{SPAN" not in resolved.path or "{SPAN:" in pattern
+        assert span in (None, resolved.span)
+        assert "*" in resolved.path or os.path.exists(resolved.path)
+    else:
+        assert resolved.path == f"{root}/{pattern}"
