@@ -92,18 +92,24 @@ def create_pipeline(
     preprocessor = ImagePreprocessor(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
-        anomalies=anomalies.outputs["anomalies"],
         on_duplicate=config.data.on_duplicate,
         **config.preprocessing.model_dump(),
     )
+
+    # After what may refuse the corpus, whose findings change nothing in the records.
+    preprocessor.add_upstream_node(anomalies)
 
     # Trains EfficientNetV2 stage by stage on as many processes as wanted, and exports it.
     trainer = HorovodTrainer(
         examples=preprocessor.outputs["transformed_examples"],
         transform_graph=preprocessor.outputs["transform_graph"],
-        # The served model puts the same colour behind transparent pictures as the preprocessing.
         train_config=config.trainer.model_copy(
-            update={"background": config.preprocessing.background}
+            update={
+                # What the served model puts behind transparent pictures.
+                "background": config.preprocessing.background,
+                "export_precision": config.serving.precision,
+                "export_tflite": config.serving.tflite,
+            }
         ),
     )
 

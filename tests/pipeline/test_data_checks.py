@@ -40,7 +40,8 @@ def run(tmp_path, corpus, capfd):
     def run(*more: str):
         folder = tmp_path / "out"
         command = ["run", str(path), "--output_dir", str(folder), *more]
-        status = cli.main([*command, "--until", "ExampleValidator"])
+        until = () if "--until" in more else ("--until", "ExampleValidator")
+        status = cli.main([*command, *until])
         summary = json.loads((folder / "summary.json").read_text())
         return status, summary, capfd.readouterr().out
 
@@ -152,3 +153,13 @@ def test_statistics_to_compare_with_can_be_named(run, corpus, tmp_path):
     status, summary, _ = run("--set", f"data.previous_statistics={corpus}")
     assert status == 2
     assert "data.previous_statistics must be the folder" in summary["verdict"]
+
+
+def test_other_limits_do_not_run_the_preprocessing_again(run):
+    part = ("--until", "ImagePreprocessor")
+    _, summary, _ = run(*part)
+    assert state(summary, "ImagePreprocessor") == "ran"
+    _, summary, _ = run(*part, "--set", "data.min_images_per_class=21")
+    assert [anomaly["kind"] for anomaly in summary["anomalies"]] == ["class_too_small"] * 3
+    assert state(summary, "ExampleValidator") == "ran"
+    assert state(summary, "ImagePreprocessor") == "cached"
