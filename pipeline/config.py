@@ -58,6 +58,15 @@ class DataConfig(Settings):
     schema_file: str = ""
     """Schema that a person edited (schema.pbtxt); empty: inferred from the images."""
 
+    @pydantic.model_validator(mode="after")
+    def _sides_in_order(self) -> "DataConfig":
+        if self.min_side_px > self.max_side_px:
+            raise ValueError(
+                "data.min_side_px must not be above data.max_side_px. "
+                f"Received: {self.min_side_px} and {self.max_side_px}"
+            )
+        return self
+
 
 class PreprocessingConfig(Settings):
     """What the Beam stage does with each image."""
@@ -140,6 +149,10 @@ class ServingConfig(Settings):
     """Folder that gets `<model_name>/<version>/`; empty: `serving` in the output folder."""
     parity_tolerance: Float = Field(1e-3, gt=0)
     """Largest allowed difference of a probability between the served and the training path."""
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Another precision than float32 is exported too, beside the pushed model, and measured."""
+    tflite: bool = False
+    """Whether a TF-Lite model is exported too, beside the pushed model, and measured."""
 
 
 class PipelineSection(Settings):
@@ -199,7 +212,7 @@ class PipelineConfig(Settings):
 
     @pydantic.model_validator(mode="after")
     def _pipeline_owns_the_folders(self) -> "PipelineConfig":
-        for key in ("data_dir", "model_dir", "background"):
+        for key in ("data_dir", "model_dir", "background", "export_precision", "export_tflite"):
             if getattr(self.trainer, key) != TrainConfig.model_fields[key].default:
                 raise ValueError(
                     f"trainer.{key} is set by the pipeline; remove it from the config. "
