@@ -11,7 +11,7 @@ nothing in the bytes says where. `data.on_duplicate` decides:
            would be there by chance
     fail   a single copy stops the run
 
-A file without bytes (empty, or unreadable) is nobody's copy.
+A file without bytes (empty, or unreadable) or without a class cannot be used and is nobody's copy.
 """
 
 import itertools
@@ -207,14 +207,14 @@ def _groups(source: str, scratch: str, summary: Summary) -> Iterator[Group]:
 
 
 def _indexed(source: str, summary: Summary) -> Iterator[tuple]:
-    """The fields of a `Copy` for every file with bytes; counts all files."""
+    """The fields of a `Copy` for every file that may be used; counts all files."""
     for shard, path in enumerate(ingest.index_files(source)):
         positions = Counter()
         for entry in ingest.read_index(path):
             split = entry["split"]
             place = (split, shard, positions[split])
             positions[split] += 1
-            if entry["bytes"]:
+            if entry["bytes"] and entry["class"]:
                 yield entry["sha256"], entry["uri"], entry["class"], *place
         summary.listed.update(positions)
 

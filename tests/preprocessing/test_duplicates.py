@@ -71,6 +71,7 @@ SHARDS = [
         ("sides 3", 2, "a", "eval"),
         ("labels 2", 3, "b", "train"),
         ("empty 2", 0, "b", "eval"),
+        ("no class", 1, "", "train"),  # of the bytes of a plain copy
     ],
 ]
 
@@ -133,13 +134,21 @@ def test_drop_keeps_one_of_each_and_none_of_two_minds(tmp_path, make_pipeline):
         ("train", "alone 1"),
         ("train", "plain 1"),
     ]
-    assert (counts["used"], counts["dropped"], counts["quarantined"]) == (4, 3, 4)
+    assert (counts["used"], counts["dropped"], counts["quarantined"]) == (4, 3, 5)
     assert counts["duplicates"] == counts["dropped"]
-    assert counts["reasons"] == {"copies with different labels": 2, "empty file": 2}
+    assert counts["reasons"] == {
+        "copies with different labels": 2,
+        "empty file": 2,
+        "no class": 1,
+    }
     for of in (counts, *counts["splits"].values()):
         assert of["used"] + of["dropped"] + of["quarantined"] == of["seen"]
     quarantine = lines(tmp_path / "quarantine" / "quarantine.jsonl")
-    assert [entry["uri"] for entry in quarantine] == ["empty 1", "empty 2", "labels 1", "labels 2"]
+    assert [entry["uri"] for entry in quarantine] == [
+        *("empty 1", "empty 2"),
+        *("labels 1", "labels 2"),
+        "no class",
+    ]
     fates = {e["uri"]: e["fate"] for e in lines(tmp_path / "quarantine" / "duplicates.jsonl")}
     assert fates == {
         "plain 1": "kept",
