@@ -92,7 +92,7 @@ def load_ours(network: Network, weights: dict[str, np.ndarray], folder: Path):
     serve = loaded.signatures["serving_default"]
     return (
         lambda files: serve(image_bytes=files)["probabilities"],
-        lambda pixels: loaded._infer(pixels)[0],
+        lambda pixels: loaded.infer(pixels)[0],
     )
 
 

@@ -67,6 +67,10 @@ class TrainConfig(Settings):
     """Image side in pixels in evaluation and in the exported model."""
     background: str = Field("#ffffff", pattern="^#[0-9a-f]{6}$")
     """Colour, `#rrggbb`, that the exported model puts behind the transparent parts of a picture."""
+    export_precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Another precision than float32 is exported too, beside the float32 model, and measured."""
+    export_tflite: bool = False
+    """Whether a TF-Lite model is exported too, beside the SavedModel, and measured."""
     base_mixup: Float = Field(0.0, ge=0)
     """Mixup's alpha in the first stage; 0 is off."""
     mixup_alpha: Float = Field(0.0, ge=0)

@@ -48,7 +48,7 @@ class ServedModel(tf.Module):
 
         Args:
           network: the architecture.
-          folded: what `Network.fold` gives, as float32 arrays.
+          folded: what `Network.fold` gives, as arrays.
           class_names: a name for each output.
           size_px: side of the images that enter the model.
           background: RGB, 0 to 255, what is seen where a picture is transparent.
@@ -57,12 +57,12 @@ class ServedModel(tf.Module):
         self._network = network
         self._folded = dict(folded)
         self.class_names = tuple(class_names)
-        self._size_px = size_px
+        self.size_px = size_px
         self._background = background
         # One function for all signatures, so that the constants are saved once. It knows the
         # images' size, as some operations are faster then.
         pixels = tf.TensorSpec([None, size_px, size_px, features.CHANNELS], tf.uint8)
-        self._infer = tf.function(self._infer_pixels, autograph=False, input_signature=[pixels])
+        self.infer = tf.function(self._infer_pixels, autograph=False, input_signature=[pixels])
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -124,12 +124,17 @@ class ServedModel(tf.Module):
         same = tf.equal(parsed[features.CLASS_TEXT][:, None], names[None])  # [B, classes]
         return {LABEL_INDEX: tf.where(tf.reduce_any(same, -1), tf.argmax(same, -1), -1)}
 
+    def with_weights(self, folded: Mapping[str, np.ndarray]) -> "ServedModel":
+        """The same model with other weights; it computes in their dtype."""
+        return ServedModel(self._network, folded, self.class_names, self.size_px, self._background)
+
     def description(self) -> dict[str, Any]:
         """What a program can know of the model without loading it, for `model.json`."""
         architecture = self._network.architecture
         return {
             "architecture": architecture.arch,
-            "image_size_px": self._size_px,
+            "precision": self._folded["predictions/kernel"].dtype.name,
+            "image_size_px": self.size_px,
             "embedding_size": architecture.top_channels,
             "top_k": min(TOP_K, len(self.class_names)),
             "preprocessing": {
@@ -147,7 +152,7 @@ class ServedModel(tf.Module):
         """Probabilities float32 [B, classes], and features float32 [B, D]."""
         constants = {name: tf.constant(value) for name, value in self._folded.items()}
         logits, pooled = self._network.infer(constants, pixels)
-        return tf.nn.softmax(logits), pooled
+        return tf.nn.softmax(logits), tf.cast(pooled, tf.float32)
 
     def _names(self) -> tf.Tensor:
         return tf.constant([name.encode() for name in self.class_names])  # [classes]
@@ -155,7 +160,7 @@ class ServedModel(tf.Module):
     def _answers(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What `_infer` gives, and which rows could be decoded, bool [B]."""
         pixels, decoded = self._decode(image_bytes)
-        probabilities, pooled = self._infer(pixels)
+        probabilities, pooled = self.infer(pixels)
         # Without any rows there is one too many.
         count = tf.size(image_bytes)
         return probabilities[:count], pooled[:count], decoded[:count]
@@ -165,7 +170,7 @@ class ServedModel(tf.Module):
 
         For no rows there is one of zeros, as convolutions take no empty batch.
         """
-        count, size_px = tf.size(image_bytes, out_type=tf.int64), self._size_px
+        count, size_px = tf.size(image_bytes, out_type=tf.int64), self.size_px
         background = self._background
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import images, weights_io
+from trainer_module import extra_exports, images, weights_io
 from trainer_module.activation_format import ServedFormat
 from trainer_module.evaluate import make_logits
 from trainer_module.export import ServedModel, export
@@ -99,6 +99,7 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
         network, folded, training.class_names, config.eval_img_size, (red, green, blue)
     )
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
+    extra_exports.write(training, model, folded)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)

@@ -40,7 +40,7 @@ class ServingValidator(base_component.BaseComponent):
     Component `outputs`:
       - `blessing`: `InfraBlessing` as TFX's Pusher reads it (custom property `blessed`), and
         `serving_check.json`: `blessed`, `reason`, `images`, `max_difference`,
-        `max_log_difference`, `latency_ms` by batch size, and `memory_mb`.
+        `max_log_difference`, `latency_ms` by batch size, `memory_mb`, and `extra_exports`.
     """
 
     SPEC_CLASS = ServingValidatorSpec

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
@@ -20,6 +21,7 @@ from components import progress, saved_models
 from components.serving_validator import warm_up_requests
 
 PARITY_FILE = "parity.tfrecord"
+EXTRA_EXPORTS_FILE = "extra_exports/extra_exports.json"
 RESULT_FILE = "serving_check.json"
 PROBE = Path(__file__).with_name("probe.py")
 # Loading, tracing and the repeated batches of a large model stay far below this.
@@ -41,6 +43,8 @@ class ServingCheck:
         difference of the logits up to a constant a row.
       latency_ms: by batch size: `{"p50", "p90", "p99", "batches"}`, in milliseconds a batch.
       memory_mb: resident memory of the fresh process, `loaded` and at its `peak`, 10^6 bytes.
+      extra_exports: what the training measured of the other variants of the model, as in its
+        `extra_exports.json`; they decide nothing.
     """
 
     blessed: bool
@@ -50,6 +54,7 @@ class ServingCheck:
     max_log_difference: float | None = None
     latency_ms: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     memory_mb: dict[str, float] = dataclasses.field(default_factory=dict)
+    extra_exports: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 class Executor(base_executor.BaseExecutor):
@@ -70,6 +75,10 @@ class Executor(base_executor.BaseExecutor):
         else:
             parity = posixpath.join(run_uri, PARITY_FILE)
             result = check(model, parity, exec_properties["parity_tolerance"])
+        extra = posixpath.join(run_uri, EXTRA_EXPORTS_FILE)
+        if fileio.exists(extra):
+            entries = json.loads(io_utils.read_string_file(extra))
+            result = dataclasses.replace(result, extra_exports=entries)
         logging.info("Serving check: %s", result.reason)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         text = json.dumps(dataclasses.asdict(result), indent=2)

@@ -140,8 +140,13 @@ def _record(encoded: bytes, label: int, name: str, probabilities: np.ndarray) ->
 
 
 def test_a_real_export_and_its_warm_up_are_blessed(artifact, tmp_path, exported):
-    result = _run(artifact, tmp_path, exported / "model", exported / "run")
+    shutil.copytree(exported / "run", tmp_path / "run")
+    measured = [{"name": "bfloat16", "top_1_change": -0.02}]
+    (tmp_path / "run" / "extra_exports").mkdir()
+    (tmp_path / "run" / "extra_exports" / "extra_exports.json").write_text(json.dumps(measured))
+    result = _run(artifact, tmp_path, exported / "model", tmp_path / "run")
     assert result["blessed"], result["reason"]
+    assert result["extra_exports"] == measured
     assert result["max_log_difference"] < 1e-3
 
 
