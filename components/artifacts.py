@@ -7,10 +7,11 @@ CONTENT_FINGERPRINT = "content_fingerprint"
 
 
 class Quarantine(artifact.Artifact):
-    """Images that could not be used: `quarantine.jsonl`, an object a line.
+    """Images that could not be used, `quarantine.jsonl`, and copies, `duplicates.jsonl`.
 
-    Each object has `uri` (of the source file), `sha256`, `bytes` (size), `class`, `split` and
-    `reason`. The file is there and empty when every image was usable.
+    A line of the former is an object with `uri` (of the source file), `sha256`, `bytes` (size),
+    `class`, `split`, `reason` and `detail`; preprocessing/duplicates.py describes the latter. The
+    files are there, and empty, when every image was usable or without copies.
     """
 
     TYPE_NAME = "Quarantine"

@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from nasty_corpus import encode, picture
+from nasty_corpus import encode, picture, write_tree
 
 from preprocessing import beam_stage, features, ingest, manifest, records
 from preprocessing.errors import InputError
@@ -200,6 +200,53 @@ def test_columns_of_the_source_are_copied_through(tmp_path, make_pipeline):
             values = records.parse_record(record)
             camera = values[f"{features.COLUMN_PREFIX}camera"]
             assert camera == b"camera of " + values[features.FILENAME]
+
+
+def test_copies_on_both_sides_of_a_source_with_splits(tmp_path, make_pipeline):
+    write_tree(
+        tmp_path / "corpus",
+        {
+            "train/a/1.png": encode(picture(1), "PNG"),
+            "train/a/leaked.png": encode(picture(2), "PNG"),
+            "train/b/2.png": encode(picture(3), "PNG"),
+            "val/a/same.png": encode(picture(2), "PNG"),
+            "val/b/3.png": encode(picture(4), "PNG"),
+            "val/b/copy.png": encode(picture(3), "PNG"),
+            "train/b/wrong too.png": encode(picture(4), "PNG"),
+            "train/a/wrong three.png": encode(picture(4), "PNG"),
+            "train/b/4.png": encode(picture(5), "PNG"),
+        },
+    )
+    ingest.ingest(
+        str(tmp_path / "corpus"),
+        str(tmp_path / "source"),
+        make_pipeline=make_pipeline(),
+        eval_fraction=0.2,
+        seed=0,
+    )
+    counts = beam_stage.preprocess(
+        str(tmp_path / "source"),
+        str(tmp_path / "dataset"),
+        str(tmp_path / "quarantine"),
+        class_names=CLASSES,
+        settings=Settings(max_bad_fraction=1.0, on_duplicate="drop"),
+        make_pipeline=make_pipeline(),
+    )
+    rows = manifest.read_manifest(str(tmp_path / "dataset" / features.MANIFEST_FILE))
+    status = {row["uri"].removeprefix(f"{tmp_path}/corpus/"): row["status"] for row in rows}
+    assert status == {
+        "train/a/1.png": "used",
+        "train/a/leaked.png": "dropped",
+        "train/b/2.png": "dropped",
+        "val/a/same.png": "used",
+        "val/b/3.png": "quarantined",
+        "val/b/copy.png": "used",
+        "train/b/wrong too.png": "quarantined",
+        "train/a/wrong three.png": "quarantined",
+        "train/b/4.png": "used",
+    }
+    assert counts["both_splits"] == 7
+    assert counts["different_labels"] == 3
 
 
 @hypothesis.settings(
