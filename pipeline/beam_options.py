@@ -10,6 +10,11 @@ MULTI_PROCESSING_MIN_IMAGES = 5000
 # image.
 _NO_PACKAGE = "--sdk_container_image=none"
 
+# For a node whose work is TensorFlow's, which uses all cores by itself: worker processes would each
+# load the model, and take 1.6 times the processor time. Last on a command line, it overrides what
+# the other nodes have; other runners do not look at it.
+ONE_DIRECT_PROCESS = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
+
 
 def beam_args(config: BeamConfig, num_images: int) -> list[str]:
     """Options for the Beam stages, as on Beam's command line.

@@ -20,6 +20,7 @@ from components.import_schema_gen.component import ImportSchemaGen
 from components.latest_blessed_model.component import LatestBlessedModel
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from pipeline import beam_options
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config, rules
 from preprocessing import features
@@ -123,7 +124,7 @@ def create_pipeline(
         baseline_model=baseline.outputs["baseline_model"],
         eval_config=eval_config(config.evaluation),
         rules=rules(config.evaluation),
-    )
+    ).with_beam_pipeline_args(beam_options.ONE_DIRECT_PROCESS)
 
     # Serves the exported model in a fresh process, and compares it with the trained one.
     serving_validator = ServingValidator(

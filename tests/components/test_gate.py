@@ -164,3 +164,28 @@ def test_verdict_survives_json():
 def test_rules_survive_json():
     rules = Rules(min_top_1=0.5, columns=("image/column/camera",), decide_on="lower_bound")
     assert Rules.from_json(rules.to_json()) == rules
+
+
+@settings(deadline=None)
+@given(
+    _counts(with_baseline=True),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "min_top_1": st.floats(0, 1),
+            "max_top_1_drop": st.floats(0, 1),
+            "min_worst_slice_top_1": st.floats(0, 1),
+            "max_slice_top_1_drop": st.floats(0, 1),
+        },
+    ),
+    st.sampled_from(["estimate", "lower_bound"]),
+)
+def test_one_more_right_answer_never_costs_the_blessing(counts, rules, decide_on):
+    examples, right, before, lost = counts
+    assume(lost > 0)  # an image that only the baseline got right, and the candidate does now
+    parts = [
+        (_measures(*row), _measures(*row, format="png"))
+        for row in (counts, (examples, right + 1, before, lost - 1))
+    ]
+    worse, better = (_judge(*part, **rules, decide_on=decide_on) for part in parts)
+    assert better.blessed or not worse.blessed
