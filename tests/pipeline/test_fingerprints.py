@@ -1,5 +1,6 @@
 """Files are compared by content, and read again only where the file system hints at a change."""
 
+import json
 import os
 import shutil
 
@@ -27,6 +28,18 @@ def test_untouched_touched_and_copied_files_are_the_same(folder):
     shutil.rmtree(folder)
     folder.with_name("8").rename(folder)
     assert fingerprints.difference(folder, fingerprint) is None
+
+
+def test_touched_files_are_read_once_and_noted(folder):
+    fingerprint = fingerprints.take(folder)
+    record = folder.parent.parent / ".system" / "fingerprints" / "output-7.json"
+    before = json.loads(record.read_text())
+    os.utime(folder / "b.txt", (1, 1))
+    assert fingerprints.difference(folder, fingerprint) is None
+    after = json.loads(record.read_text())
+    assert after["b.txt"]["sha256"] == before["b.txt"]["sha256"]
+    assert after["b.txt"]["state"] != before["b.txt"]["state"]
+    assert after["Split-train/a"] == before["Split-train/a"]
 
 
 def test_content_decides_and_not_the_place(folder):
