@@ -1,6 +1,6 @@
 """The Beam stage: source records become records of normalised images, or quarantine entries.
 
-    find copies in the index -> a worker normalises a source shard -> add up -> join the parts
+    find copies in the index -> workers normalise source shards -> add up -> join the parts
 
 A worker owns a source shard: it reads, decodes, shrinks, encodes and writes it, so no picture
 passes a Beam shuffle. What this process holds in memory does not grow with the number of images.
@@ -42,8 +42,9 @@ from preprocessing.source_shard import (
     QUARANTINED,
     USED,
     SourceShard,
-    process_shard,
+    process_unit,
     source_shards,
+    units,
 )
 
 COUNTS_FILE = "counts.json"
@@ -87,20 +88,20 @@ def preprocess(
         problem = duplicates.reason_to_stop(copies, settings.on_duplicate)
         if problem:
             raise _stop(problem, lists, stopped, duplicates.REPORT_FILE)
-        units = source_shards(source)
+        sources = source_shards(source)
         with make_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Shards" >> beam.Create(units)
+                | "Units" >> beam.Create(units(sources))
                 | "Spread" >> beam.Reshuffle()  # names only
-                | "ProcessShard" >> beam.Map(process_shard, scratch, tuple(class_names), settings)
+                | "ProcessUnit" >> beam.Map(process_unit, scratch, tuple(class_names), settings)
             )
-        result = add_up(((unit.split, unit.report(scratch)) for unit in units), copies)
-        bad = quarantine.write_quarantine(_quarantined(units, scratch), lists, scratch)
+        result = add_up(((shard.split, shard.report(scratch)) for shard in sources), copies)
+        bad = quarantine.write_quarantine(_quarantined(sources, scratch), lists, scratch)
         problem = quarantine.reason_to_stop(bad, result, settings.max_bad_fraction)
         if problem:
             raise _stop(problem, lists, stopped, quarantine.QUARANTINE_FILE)
-        _fill(staging, units, result, class_names, settings)
+        _fill(staging, sources, result, class_names, settings)
         _move_files(lists, quarantine_folder)
         shutil.rmtree(scratch)
     for line in equations(result.as_json()):
@@ -110,7 +111,7 @@ def preprocess(
 
 def _fill(
     staging: Path,
-    units: list[SourceShard],
+    sources: list[SourceShard],
     result: Counts,
     class_names: list[str],
     settings: Settings,
@@ -121,11 +122,11 @@ def _fill(
     for split in ingest.SPLITS:
         folder = ingest.split_folder(staging, split)
         folder.mkdir()
-        of_split = (unit.report(scratch) for unit in units if unit.split == split)
+        of_split = (source.report(scratch) for source in sources if source.split == split)
         parts = [shards.Part(*part) for report in of_split for part in report["parts"]]
         places |= shards.join_parts(parts, folder, split, settings.shard_size_mb * BYTES_PER_MB)
     labels = {name: label for label, name in enumerate(class_names)}
-    rows = _manifest_rows(units, scratch, labels, places)
+    rows = _manifest_rows(sources, scratch, labels, places)
     num_rows = manifest.write_manifest(str(staging / features.MANIFEST_FILE), rows, scratch)
     if num_rows != result.total["seen"]:
         raise RuntimeError(f"{result.total['seen']} images were seen, {num_rows} written down")
@@ -137,22 +138,25 @@ def _fill(
     records.write_text(str(staging / COUNTS_FILE), text)
 
 
-def _quarantined(units: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:
+def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:
     keys = ("uri", "sha256", "bytes", "class", "split", "reason", "detail")
-    for unit in units:
-        if unit.report(scratch)["reasons"]:
-            for row in unit.rows(scratch):
+    for source in sources:
+        if source.report(scratch)["reasons"]:
+            for row in source.rows(scratch):
                 if row["fate"] == QUARANTINED:
-                    entry = {**row, "split": unit.split}
+                    entry = {**row, "split": source.split}
                     yield {key: entry[key] for key in keys}
 
 
 def _manifest_rows(
-    units: list[SourceShard], scratch: str, labels: dict[str, int], places: dict[str, shards.Place]
+    sources: list[SourceShard],
+    scratch: str,
+    labels: dict[str, int],
+    places: dict[str, shards.Place],
 ) -> Iterator[dict[str, Any]]:
-    for unit in units:
-        parts = [path for path, *_ in unit.report(scratch)["parts"]]
-        for row in unit.rows(scratch):
+    for source in sources:
+        parts = [path for path, *_ in source.report(scratch)["parts"]]
+        for row in source.rows(scratch):
             shard = position = None
             if row["fate"] == USED:
                 place = places[parts[row["part"]]]
@@ -162,7 +166,7 @@ def _manifest_rows(
                 "uri": row["uri"],
                 "label": labels.get(row["class"]),
                 "class": row["class"],
-                "split": unit.split,
+                "split": source.split,
                 "status": row["fate"],
                 "reason": row["reason"],
                 "shard": shard,

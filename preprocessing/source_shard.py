@@ -1,4 +1,4 @@
-"""What one worker does at a time: a shard of source records becomes parts of output shards.
+"""What a worker does: a shard of source records becomes parts of output shards.
 
 Beside the parts it writes two files, for the process that joins them: `<parts>.rows.jsonl` with
 a line an image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.json` with sums.
@@ -7,7 +7,7 @@ a line an image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.j
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,26 @@ def source_shards(source: str) -> list[SourceShard]:
         for split in ingest.SPLITS
         for number, path in enumerate(sorted(ingest.split_folder(source, split).glob(f"{split}-*")))
     ]
+
+
+def units(sources: Iterable[SourceShard]) -> list[tuple[SourceShard, ...]]:
+    """What the workers share: the shards of the same number in all splits.
+
+    Ingestion makes these together, of about the same size for every number, where the shards of
+    one split are larger than those of the other: the workers end at about the same time.
+    """
+    numbers: dict[int, list[SourceShard]] = {}
+    for source in sources:
+        numbers.setdefault(source.number, []).append(source)
+    return [tuple(unit) for _, unit in sorted(numbers.items())]
+
+
+def process_unit(
+    unit: tuple[SourceShard, ...], scratch: str, class_names: tuple[str, ...], settings: Settings
+) -> None:
+    """Does `process_shard` with each shard of a unit."""
+    for source in unit:
+        process_shard(source, scratch, class_names, settings)
 
 
 @dataclass(frozen=True)
