@@ -18,6 +18,16 @@ from trainer_module.settings import Float, Settings
 # Names become folders, Kubernetes objects and MLMD contexts.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
+# Keys of the trainer that follow from the other sections.
+_SET_BY_THE_PIPELINE = (
+    "data_dir",
+    "model_dir",
+    "background",
+    "max_side_px",
+    "export_precision",
+    "export_tflite",
+)
+
 
 class DataConfig(Settings):
     """Where the images are and how they are split."""
@@ -212,7 +222,7 @@ class PipelineConfig(Settings):
 
     @pydantic.model_validator(mode="after")
     def _pipeline_owns_the_folders(self) -> "PipelineConfig":
-        for key in ("data_dir", "model_dir", "background", "export_precision", "export_tflite"):
+        for key in _SET_BY_THE_PIPELINE:
             if getattr(self.trainer, key) != TrainConfig.model_fields[key].default:
                 raise ValueError(
                     f"trainer.{key} is set by the pipeline; remove it from the config. "

@@ -106,8 +106,9 @@ def create_pipeline(
         transform_graph=preprocessor.outputs["transform_graph"],
         train_config=config.trainer.model_copy(
             update={
-                # What the served model puts behind transparent pictures.
+                # The served model treats raw files as the preprocessing does.
                 "background": config.preprocessing.background,
+                "max_side_px": config.preprocessing.max_side_px,
                 "export_precision": config.serving.precision,
                 "export_tflite": config.serving.tflite,
             }

@@ -67,6 +67,9 @@ class TrainConfig(Settings):
     """Image side in pixels in evaluation and in the exported model."""
     background: str = Field("#ffffff", pattern="^#[0-9a-f]{6}$")
     """Colour, `#rrggbb`, that the exported model puts behind the transparent parts of a picture."""
+    max_side_px: int = Field(0, ge=0)
+    """The exported model first shrinks a picture whose shorter side is longer to so many pixels,
+    as the preprocessing did with the records; 0 leaves this out."""
     export_precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Another precision than float32 is exported too, beside the float32 model, and measured."""
     export_tflite: bool = False

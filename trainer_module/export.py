@@ -43,6 +43,7 @@ class ServedModel(tf.Module):
         class_names: Sequence[str],
         size_px: int,
         background: tuple[int, int, int] = WHITE,
+        max_side_px: int = 0,
     ):
         """Takes the weights.
 
@@ -52,13 +53,14 @@ class ServedModel(tf.Module):
           class_names: a name for each output.
           size_px: side of the images that enter the model.
           background: RGB, 0 to 255, what is seen where a picture is transparent.
+          max_side_px: as in `images.eval_image`.
         """
         super().__init__()
         self._network = network
         self._folded = dict(folded)
         self.class_names = tuple(class_names)
         self.size_px = size_px
-        self._background = background
+        self._background, self._max_side_px = background, max_side_px
         # One function for all signatures, so that the constants are saved once. It knows the
         # images' size, as some operations are faster then.
         pixels = tf.TensorSpec([None, size_px, size_px, features.CHANNELS], tf.uint8)
@@ -126,7 +128,8 @@ class ServedModel(tf.Module):
 
     def with_weights(self, folded: Mapping[str, np.ndarray]) -> "ServedModel":
         """The same model with other weights; it computes in their dtype."""
-        return ServedModel(self._network, folded, self.class_names, self.size_px, self._background)
+        how = (self.size_px, self._background, self._max_side_px)
+        return ServedModel(self._network, folded, self.class_names, *how)
 
     def description(self) -> dict[str, Any]:
         """What a program can know of the model without loading it, for `model.json`."""
@@ -141,6 +144,7 @@ class ServedModel(tf.Module):
                 "input": "files as they are: JPEG, PNG, BMP, GIF (first frame)",
                 "orientation": "by EXIF",
                 "background": list(self._background),
+                "max_side_px": self._max_side_px or None,
                 "crop": "largest centred square",
                 "resize": "bilinear, antialiased",
                 "normalisation": "inside the model",
@@ -171,10 +175,10 @@ class ServedModel(tf.Module):
         For no rows there is one of zeros, as convolutions take no empty batch.
         """
         count, size_px = tf.size(image_bytes, out_type=tf.int64), self.size_px
-        background = self._background
+        how = (size_px, self._background, self._max_side_px)
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(
-            lambda row, encoded: (row, images.eval_image(encoded, size_px, background)),
+            lambda row, encoded: (row, images.eval_image(encoded, *how)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.

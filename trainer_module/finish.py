@@ -95,9 +95,8 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
     tensors = {name: tf.constant(value) for name, value in named.items()}
     folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}
     red, green, blue = bytes.fromhex(config.background.removeprefix("#"))
-    model = ServedModel(
-        network, folded, training.class_names, config.eval_img_size, (red, green, blue)
-    )
+    how = (config.eval_img_size, (red, green, blue), config.max_side_px)
+    model = ServedModel(network, folded, training.class_names, *how)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
     extra_exports.write(training, model, folded)
     vectors = [

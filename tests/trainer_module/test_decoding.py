@@ -9,7 +9,7 @@ from picture_files import FORMATS, RGB, big_endian_exif, picture_file
 from PIL import Image
 
 from preprocessing import image_ops
-from trainer_module import decoding
+from trainer_module import decoding, images
 
 # Between two JPEG decoders, and once more through the encoder of the preprocessing.
 JPEG_TOLERANCE = 6
@@ -90,3 +90,26 @@ def test_what_looks_like_exif_in_a_comment_turns_nothing():
     with_comment = plain[:2] + segment + plain[2:]
     expected = decoding.decode(tf.constant(plain)).numpy()
     assert np.array_equal(decoding.decode(tf.constant(with_comment)).numpy(), expected)
+
+
+def records_and_raw(side: int, image_format: str) -> tuple[np.ndarray, np.ndarray]:
+    """A large picture as evaluation sees its record, and as the exported model sees its file."""
+    rows, columns = np.mgrid[0 : 2 * side, 0 : 3 * side]
+    waves = [np.sin(rows / 9 + k) * np.cos(columns / 11) for k in range(3)]
+    buffer = io.BytesIO()
+    picture = (np.stack(waves, -1) * 100 + 128).astype(np.uint8)
+    Image.fromarray(picture).save(buffer, image_format, quality=95)
+    raw = buffer.getvalue()
+    record = image_ops.normalise(raw, max_side_px=side, jpeg_quality=95, max_pixels=10**8).data
+    return (
+        images.eval_image(tf.constant(record), 48).numpy().astype(np.int32),
+        images.eval_image(tf.constant(raw), 48, max_side_px=side).numpy().astype(np.int32),
+    )
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_a_large_file_is_shrunk_as_its_record_was(image_format):
+    record, raw = records_and_raw(64, image_format)
+    # The record went through a JPEG once more.
+    assert np.abs(record - raw).mean() < 2
+    assert np.abs(record - raw).max() <= 12
