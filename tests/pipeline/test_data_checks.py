@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from tfx.orchestration import metadata
 
+from components.artifacts import CONTENT_FINGERPRINT
 from pipeline import cli
+from pipeline.metadata import connection_config
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -78,7 +81,9 @@ def test_lost_class_is_told_and_refused_until_the_corpus_is_mended(run, corpus, 
     assert (status, summary["anomalies"]) == (0, [])
 
 
-def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(run, corpus):
+def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(
+    run, corpus, tmp_path
+):
     run()
     write_class(corpus, "dog", 20, seed=7, side_px=5)
     status, summary, shown = run()
@@ -90,6 +95,16 @@ def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(r
 
     status, summary, _ = run()  # from the cache, and told again
     assert state(summary, "ExampleValidator") == "cached"
+    assert [anomaly["text"] for anomaly in summary["anomalies"]] == texts
+
+    # Statistics of the same images that differ in some digit are not those of another corpus.
+    with metadata.Metadata(connection_config("", tmp_path / "out" / "metadata.sqlite")) as handle:
+        statistics = handle.store.get_artifacts_by_type("ExampleStatistics")
+        for artifact in statistics:
+            artifact.custom_properties[CONTENT_FINGERPRINT].string_value = "of other digits"
+        handle.store.put_artifacts(statistics)
+    _, summary, _ = run()
+    assert state(summary, "StatisticsGen") == "ran"
     assert [anomaly["text"] for anomaly in summary["anomalies"]] == texts
 
     write_class(corpus, "dog", 1, seed=8, side_px=5)
