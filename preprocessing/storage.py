@@ -5,12 +5,14 @@ scheme (`gs://`, `s3://`, `hdfs://`) goes through `apache_beam.io.filesystems`, 
 only then.
 """
 
+import importlib.util
 import logging
 import os
 import posixpath
 import re
 import stat
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -19,8 +21,12 @@ from preprocessing.errors import InputError
 
 # What file managers leave behind. Hidden files are skipped as well.
 _LITTER = frozenset({"thumbs.db", "desktop.ini"})
-# Extras of this package, by scheme.
-_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hdfs"}
+# By scheme: the extra of this package, and the module that it brings.
+_EXTRAS = {
+    "gs": ("gcp", "google.cloud.storage"),
+    "s3": ("aws", "boto3"),
+    "hdfs": ("hdfs", "hdfs"),
+}
 # A range of a remote file is one request; a larger one is read in pieces.
 _PIECE_BYTES = 1 << 24
 
@@ -57,10 +63,10 @@ def configure(beam_args: Sequence[str]) -> None:
 
     A Beam pipeline does the same when it is made; this is for what happens before.
     """
-    from apache_beam.io.filesystems import FileSystems
+    file_systems = _file_systems()
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    FileSystems.set_options(PipelineOptions(list(beam_args)))
+    file_systems.set_options(PipelineOptions(list(beam_args)))
 
 
 def join(folder: str, name: str) -> str:
@@ -109,9 +115,10 @@ def open_file(path: str) -> BinaryIO:
         return open(path, "rb")
     if path.startswith("s3://"):
         return _s3_client().open(path, "rb")
+    file_systems = _file_systems()
     from apache_beam.io.filesystem import CompressionTypes
 
-    return _file_systems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return file_systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
@@ -170,14 +177,10 @@ def match(pattern: str) -> list:
     Raises:
       InputError: the filesystem of the path is not installed or cannot be reached.
     """
-    from apache_beam.io.filesystem import BeamIOError
-
     try:
         return _file_systems().match([pattern])[0].metadata_list
-    except (BeamIOError, ImportError, RuntimeError, ValueError) as error:
-        scheme = pattern.partition("://")[0]
-        extra = _EXTRAS.get(scheme)
-        hint = f" ({scheme}:// needs the extra {extra!r} of this package)" if extra else ""
+    except (OSError, ImportError, RuntimeError, ValueError) as error:
+        hint = _missing_extra(pattern.partition("://")[0])
         reason = " ".join(str(error).split())
         raise InputError(f"a path of data cannot be reached{hint}: {reason}") from error
 
@@ -194,8 +197,20 @@ def quoted(path: str) -> str:
     return re.sub(r"[\[*?]", lambda found: f"[{found[0]}]", path)
 
 
+def _missing_extra(scheme: str) -> str:
+    extra, module = _EXTRAS.get(scheme, ("", ""))
+    try:
+        missing = bool(module) and importlib.util.find_spec(module) is None
+    except ModuleNotFoundError:  # a package above it
+        missing = True
+    return f" ({scheme}:// needs the extra {extra!r} of this package)" if missing else ""
+
+
 def _file_systems():
-    from apache_beam.io.filesystems import FileSystems
+    with warnings.catch_warnings():
+        # Of the age of libraries that Beam imports; a person who looks at data cannot mend that.
+        warnings.simplefilter("ignore", FutureWarning)
+        from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.value_provider import RuntimeValueProvider
 
     # Without any options at all, Beam's filesystems refuse to start. A pipeline's own come first.

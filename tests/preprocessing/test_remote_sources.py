@@ -144,7 +144,7 @@ def test_what_cannot_be_reached_is_refused_in_one_line():
     with pytest.raises(InputError, match=r"zzz://") as caught:
         opening.open_source("zzz://bucket/x")
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=r"hdfs:// needs the extra 'hdfs'"):
+    with pytest.raises(InputError, match=r"cannot be reached: .*hdfs_host"):
         opening.open_source("hdfs://host/x")  # no --hdfs_host is given
 
 
