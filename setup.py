@@ -43,7 +43,18 @@ setuptools.setup(
     extras_require={
         "horovod": ["horovod==0.28.1"],  # needs cmake and g++: tools/setup.sh
         "kubeflow": ["kfp>=2.5,<3", "kubernetes>=12"],
-        "test": ["pytest>=8,<9", "hypothesis>=6.100,<7"],
+        # What Beam needs for data.path on s3://, gs:// and hdfs://.
+        "aws": ["boto3>=1.28,<2"],
+        "gcp": ["google-cloud-storage>=2.18,<4"],
+        "hdfs": ["hdfs>=2.7,<3"],
+        "test": [
+            "pytest>=8,<9",
+            "hypothesis>=6.100,<7",
+            "boto3>=1.28,<2",
+            "flask>=3,<4",  # moto's server
+            "flask-cors>=5,<7",
+            "moto[s3]>=5,<6",  # an S3 server on a loopback address
+        ],
         "dev": ["ruff>=0.6,<1"],
     },
     entry_points={"console_scripts": ["effnet=pipeline.cli:main"]},
