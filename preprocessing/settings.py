@@ -1,11 +1,20 @@
 """What the Beam stage does with each image."""
 
+import math
 from dataclasses import dataclass
 
 from preprocessing.colors import RGB, WHITE
 from preprocessing.duplicates import KEEP, POLICIES
 
 BYTES_PER_MB = 1_000_000
+# Of the numbers of `Settings`: the smallest and the largest that make sense.
+_RANGES = (
+    ("max_side_px", 1, math.inf),
+    ("jpeg_quality", 1, 100),
+    ("max_bad_fraction", 0, 1),
+    ("max_pixels", 1, math.inf),
+    ("shard_size_mb", 1, math.inf),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +45,7 @@ class Settings:
                 f"on_duplicate must be one of {', '.join(POLICIES)}. "
                 f"Received: {self.on_duplicate!r}"
             )
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"{name} must be from {least} to {most:g}. Received: {value}")
