@@ -122,7 +122,7 @@ def _against_baseline(part: Measures, max_drop: float, rules: Rules) -> tuple[bo
     text = (
         f"{_measured(part, TOP_1, rules)}, baseline {before:.{DIGITS}f}, "
         f"change {change.estimate:+.{DIGITS}f} {interval((change.low, change.high), signed=True)}, "
-        f"allowed {-max_drop:+.{DIGITS}f}"
+        f"allowed {0.0 - max_drop:+.{DIGITS}f}"
     )
     return decisive >= -max_drop - TOLERANCE, text
 

@@ -105,13 +105,16 @@ class Verdict:
         return [_class_line(entry) for entry in wrong[:MAX_NAMED]]
 
     def worse_slices(self) -> list[str]:
-        """A line for each slice that lost, the surest first; small slices are left out."""
+        """A line for each slice that lost, the surest first.
+
+        Small slices are left out, and those that have all images and so say nothing new.
+        """
         lost = [
             entry
             for entry in self.slices
             if "change" in entry
             and entry["change"]["estimate"] < 0
-            and entry[EXAMPLE_COUNT] >= self.min_slice_examples
+            and self.min_slice_examples <= entry[EXAMPLE_COUNT] < self.metrics[EXAMPLE_COUNT]
         ]
         lost.sort(key=lambda entry: (entry["change"]["high"], entry["change"]["estimate"]))
         return [_slice_line(entry) for entry in lost[:MAX_NAMED]]
