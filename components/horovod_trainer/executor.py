@@ -16,6 +16,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import progress
+from components.artifacts import CONTENT_FINGERPRINT
 from components.horovod_trainer import driver, warm_up
 from preprocessing import features
 from preprocessing.errors import InputError
@@ -40,11 +41,12 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Trains; goes on where an earlier try with the same inputs was cut off."""
-        examples = artifact_utils.get_single_uri(input_dict["examples"])
+        dataset = artifact_utils.get_single_instance(input_dict["examples"])
+        examples = dataset.uri
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         model_run = artifact_utils.get_single_uri(output_dict["model_run"])
         check_class_names(examples, graph)
-        key = _training_key(examples, exec_properties)
+        key = _training_key(dataset, exec_properties)
         model_dir = Path(model_run).parent.parent / UNFINISHED_FOLDER / key
         settings = json.loads(exec_properties["train_config"])
         config = TrainConfig.model_validate(
@@ -169,7 +171,9 @@ def _describe(line: dict[str, Any]) -> str:
     )
 
 
-def _training_key(examples: str, exec_properties: dict[str, Any]) -> str:
+def _training_key(dataset: types.Artifact, exec_properties: dict[str, Any]) -> str:
+    """Names a training by what it depends on: records that are made again are the same ones."""
+    content = dataset.get_string_custom_property(CONTENT_FINGERPRINT) or dataset.uri
     names = ("train_config", "code_digest", driver.DIGEST_KEY)
-    parts = [examples, *(exec_properties.get(name) or "" for name in names)]
+    parts = [content, *(exec_properties.get(name) or "" for name in names)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

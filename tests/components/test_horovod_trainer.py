@@ -25,8 +25,10 @@ def artifact(name, cls):
     result = cls()
     result.uri = uris[name]
     return [result]
+examples = artifact("examples", standard_artifacts.Examples)
+examples[0].set_string_custom_property("content_fingerprint", "the digits")
 Executor().Do(
-    {"examples": artifact("examples", standard_artifacts.Examples),
+    {"examples": examples,
      "transform_graph": artifact("graph", standard_artifacts.TransformGraph)},
     {"model": artifact("model", standard_artifacts.Model),
      "model_run": artifact("model_run", standard_artifacts.ModelRun)},
@@ -94,7 +96,7 @@ def trainers() -> set[int]:
     return set(map(int, found.stdout.split()))
 
 
-def test_killed_node_leaves_no_process_and_is_continued(node):
+def test_killed_node_leaves_no_process_and_is_continued(node, tmp_path):
     whole, properties = node(1)
     assert start((whole, properties)).wait() == 0
     assert not unfinished(whole)
@@ -116,6 +118,8 @@ def test_killed_node_leaves_no_process_and_is_continued(node):
         time.sleep(0.1)
 
     again, properties = node(3)
+    # The same records, made again elsewhere.
+    again["examples"] = shutil.copytree(again["examples"], tmp_path / "copy").as_posix()
     assert start((again, properties)).wait() == 0
     assert summary(again)["resumed_from_step"] > 0
     assert summary(again)["weights_sha256"] == summary(whole)["weights_sha256"]
