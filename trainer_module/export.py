@@ -186,7 +186,11 @@ class ServedModel(tf.Module):
         rows = rows.ignore_errors().concatenate(tf.data.Dataset.from_tensors(sentinel))
         numbers, pixels = rows.batch(count + 1).get_single_element()
         shape = tf.stack([count + 1, size_px, size_px, features.CHANNELS])
-        pixels = tf.scatter_nd(numbers[:, None], pixels, tf.cast(shape, tf.int64))
+        pixels = tf.cond(
+            tf.size(numbers, tf.int64) > count,  # all of them came through, in order
+            lambda: pixels,
+            lambda: tf.scatter_nd(numbers[:, None], pixels, tf.cast(shape, tf.int64)),
+        )
         decoded = tf.scatter_nd(numbers[:, None], tf.ones_like(numbers), count[None] + 1)
         rows_kept = tf.maximum(count, 1)
         return pixels[:rows_kept], decoded[:rows_kept] > 0

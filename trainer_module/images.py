@@ -33,7 +33,12 @@ def eval_image(
     side = tf.minimum(shape[0], shape[1])
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
     image = image[top : top + side, left : left + side]
-    return to_uint8(tf.image.resize(image, [size_px, size_px], antialias=True))
+    resized = tf.cond(
+        side == size_px,
+        lambda: image,
+        lambda: to_uint8(tf.image.resize(image, [size_px, size_px], antialias=True)),
+    )
+    return tf.ensure_shape(resized, [size_px, size_px, image.shape[-1]])
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:
