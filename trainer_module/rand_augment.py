@@ -1,5 +1,7 @@
 """RandAugment (arXiv 1909.13719) and AutoAugment (arXiv 1805.09501) on one uint8 image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from trainer_module import pixel_ops
@@ -42,7 +44,12 @@ IMAGENET_POLICY = (
 
 
 def rand_augment(
-    image: np.ndarray, draws: np.random.Generator, num_layers: int, magnitude: float
+    image: np.ndarray,
+    draws: np.random.Generator,
+    num_layers: int,
+    magnitude: float,
+    out: np.ndarray | None = None,
+    spare: Sequence[np.ndarray | None] = (None, None),
 ) -> np.ndarray:
     """Applies `num_layers` operations, each drawn from `RAND_AUGMENT`, in a random direction.
 
@@ -51,14 +58,17 @@ def rand_augment(
       draws: the same state gives the same pixels.
       num_layers: operations, one after the other.
       magnitude: their strength; 10 is the end of the paper's scale, more goes beyond it.
+      out: uint8 [H, W, 3], gets the result if it is given.
+      spare: two of that shape for what lies between the layers; `image` may be the second.
 
     Returns:
       uint8 [H, W, 3].
     """
     choices = draws.integers(0, 2 * len(RAND_AUGMENT), num_layers)
-    for choice in choices.tolist():
+    for layer, choice in enumerate(choices.tolist(), start=1):
         operation = pixel_ops.OPERATIONS[RAND_AUGMENT[choice // 2]]
-        image = operation(image, magnitude / MAX_MAGNITUDE, 1 if choice % 2 else -1)
+        target = out if layer == num_layers else spare[(layer - 1) % 2]
+        image = operation(image, magnitude / MAX_MAGNITUDE, 1 if choice % 2 else -1, target)
     return image
 
 
@@ -77,5 +87,5 @@ def auto_augment(image: np.ndarray, draws: np.random.Generator) -> np.ndarray:
     signs = draws.integers(0, 2, len(sub_policy)) * 2 - 1
     for (name, probability, level), chance, sign in zip(sub_policy, chances, signs, strict=True):
         if chance < probability:
-            image = pixel_ops.OPERATIONS[name](image, level / MAX_MAGNITUDE, int(sign))
+            image = pixel_ops.OPERATIONS[name](image, level / MAX_MAGNITUDE, int(sign), None)
     return image

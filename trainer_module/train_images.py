@@ -56,10 +56,12 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
     """
 
     def finish(seeds: np.ndarray, *crops: np.ndarray) -> np.ndarray:
-        result = np.empty([len(crops), how.size_px, how.size_px, features.CHANNELS], np.uint8)
-        for target, seed, crop in zip(result, seeds, crops, strict=True):
-            augment_into(target, crop, seed, how)
-        return result
+        # The last two are for what lies between: fresh memory costs as much as a resize.
+        shape = [len(crops) + 2, how.size_px, how.size_px, features.CHANNELS]
+        *targets, first, second = buffers = np.empty(shape, np.uint8)
+        for target, seed, crop in zip(targets, seeds, crops, strict=True):
+            augment_into(target, crop, seed, how, (first, second))
+        return buffers[:-2]
 
     crops = [
         _crop(*image, how) for image in zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
@@ -68,7 +70,13 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
     return tf.ensure_shape(pixels, [len(crops), how.size_px, how.size_px, features.CHANNELS])
 
 
-def augment_into(target: np.ndarray, crop: np.ndarray, seed: np.ndarray, how: Augmentation) -> None:
+def augment_into(
+    target: np.ndarray,
+    crop: np.ndarray,
+    seed: np.ndarray,
+    how: Augmentation,
+    spare: tuple[np.ndarray, np.ndarray],
+) -> None:
     """Brings a crop to its size, and mirrors and augments it.
 
     Args:
@@ -76,20 +84,24 @@ def augment_into(target: np.ndarray, crop: np.ndarray, seed: np.ndarray, how: Au
       crop: uint8 [h, w, 3], RGB; not written to.
       seed: int32 [2].
       how: what is done.
+      spare: two of the shape of `target`, for what lies between.
     """
     key = seed.astype(np.uint32).astype(np.uint64)
     draws = np.random.Generator(np.random.Philox(key=key))
     size = (how.size_px, how.size_px)
-    shrinks = min(crop.shape[:2]) >= 2 * how.size_px
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    pixels = crop if crop.shape[:2] == size else cv2.resize(crop, size, interpolation=method)
+    pixels, (free, used) = crop, spare
+    if crop.shape[:2] != size:
+        shrinks = min(crop.shape[:2]) >= 2 * how.size_px
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        pixels = cv2.resize(crop, size, used, interpolation=method)
     if how.random_flip and draws.random() < 0.5:
-        pixels = cv2.flip(pixels, 1)
-    if how.auto_augment:
-        pixels = auto_augment(pixels, draws)
-    elif how.randaug_magnitude:
-        pixels = rand_augment(pixels, draws, how.randaug_layers, how.randaug_magnitude)
-    target[...] = pixels
+        pixels = cv2.flip(pixels, 1, free)
+        free, used = used, free
+    if how.randaug_magnitude and not how.auto_augment:
+        layers, magnitude = how.randaug_layers, how.randaug_magnitude
+        rand_augment(pixels, draws, layers, magnitude, target, (free, used))
+        return
+    target[...] = auto_augment(pixels, draws) if how.auto_augment else pixels
 
 
 def _crop(encoded: tf.Tensor, seed: tf.Tensor, how: Augmentation) -> tf.Tensor:

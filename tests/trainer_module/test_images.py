@@ -77,9 +77,11 @@ def test_flips_can_be_turned_off():
 
 def apply(name: str, image: np.ndarray, level: float = 1.0, sign: int = 1) -> np.ndarray:
     """One operation at a strength and in a direction."""
-    before = image.copy()
-    result = pixel_ops.OPERATIONS[name](image, level, sign)
+    before, out = image.copy(), np.empty_like(image)
+    result = pixel_ops.OPERATIONS[name](image, level, sign, None)
+    pixel_ops.OPERATIONS[name](image, level, sign, out)
     assert np.array_equal(image, before)
+    assert np.array_equal(result, out)
     return result
 
 
