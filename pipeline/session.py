@@ -118,6 +118,8 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
     # The last line is the result, which the verdict begins with.
     for line in summary["gate"][:-1]:
         console.print(f"  {line}")
+    for line in summary["exports"]:
+        console.print(f"export     {line}")
     if error is not None and error.log.exists():  # with --verbose it went to the terminal
         console.print(f"log        {error.log}")
     if summary["top_1"] is not None:

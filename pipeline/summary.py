@@ -77,6 +77,7 @@ def summarize(
         "top_5": gate.metrics.get(verdict.TOP_5) if gate else None,
         "verdict": failure if failure is not None else _reason(gate, results),
         "gate": gate.lines() if gate else [],
+        "exports": _exports(results),
         "model": os.path.join(model.uri, "Format-Serving") if model else None,
         "pushed_to": pushed,
         "report": str(report),
@@ -134,6 +135,17 @@ def _reason(gate: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
         return gate.reason()
     last = [result.id for result in results if result.state in ("ran", "cached")][-1:]
     return f"partial run, up to {last[0]}: not evaluated" if last else "not evaluated"
+
+
+def _exports(results: Sequence[NodeResult]) -> list[str]:
+    """A line for each further variant of the model: what it loses against the export."""
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE) or {}
+    return [
+        f"{entry['name']}: top-1 {entry['top_1']:.4f}, change {entry['top_1_change']:+.4f}; "
+        f"probabilities differ by {entry['max_difference']:.2g} at most, allowed "
+        f"{entry['tolerance']:.2g}: {'parity' if entry['parity'] else 'no parity'}"
+        for entry in check.get("extra_exports", [])
+    ]
 
 
 def _pushed_to(results: Sequence[NodeResult]) -> str | None:

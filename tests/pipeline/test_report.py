@@ -79,6 +79,9 @@ def test_summary_holds_what_the_artifacts_say(results, tmp_path):
     assert made["verdict"] == "not blessed: they differ"
     assert made["gate"][0] == "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed"
     assert (made["top_1"], made["top_5"], made["pushed_to"]) == (0.75, 1.0, None)
+    [line] = made["exports"]
+    assert line.startswith("float16: top-1 0.7321, change -0.0179; ")
+    assert line.endswith("allowed 0.02: parity")
     assert made["images"] == {"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}
     equation = "4 used + 1 in quarantine + 0 dropped duplicates = 5 files seen"
     assert made["image_sums"] == [f"train: {equation}", f"all: {equation}"]
