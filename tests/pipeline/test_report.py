@@ -40,11 +40,22 @@ def results(tmp_path):
     judged = gate.judge(slices, measures.classes(cells, CLASSES, 0.95), rules)
     log = [{"step": 1, "epoch": 0.5, "stage": 0, "img_size": 32, "loss": 2.0, "top_1_train": 0.1},
            {"step": 2, "epoch": 1.0, "eval_top_1": 0.75, "eval_loss": float("nan")}]  # fmt: skip
-    check = {"blessed": False, "reason": "they differ",
-             "latency_ms": {"32": {"p50": 640.0, "p90": 650.5, "p99": 700.0, "batches": 9}},
-             "memory_mb": {"loaded": 812.4, "peak": 1204.0},
-             "extra_exports": [{"name": "float16", "top_1": 0.7321, "top_1_change": -0.0179,
-                                "max_difference": 0.0123, "tolerance": 0.02, "parity": True}]}
+    check = {
+        "blessed": False,
+        "reason": "they differ",
+        "latency_ms": {"32": {"p50": 640.0, "p90": 650.5, "p99": 700.0, "batches": 9}},
+        "memory_mb": {"loaded": 812.4, "peak": 1204.0},
+        "extra_exports": [
+            {
+                "name": "float16",
+                "top_1": 0.7321,
+                "top_1_change": -0.0179,
+                "max_difference": 0.0123,
+                "tolerance": 0.02,
+                "parity": True,
+            }
+        ],
+    }
     bad = {"uri": "/data/x.png", "bytes": 3, "class": CLASSES[0], "reason": "not a picture"}
     return [
         NodeResult("ImagePreprocessor", "cached", 0.1, {
