@@ -29,9 +29,6 @@ class ImagePreprocessorSpec(types.ComponentSpec):
     INPUTS = {
         standard_component_specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
         standard_component_specs.SCHEMA_KEY: ChannelParameter(type=standard_artifacts.Schema),
-        standard_component_specs.ANOMALIES_KEY: ChannelParameter(
-            type=standard_artifacts.ExampleAnomalies, optional=True
-        ),
     }
     OUTPUTS = {
         standard_component_specs.TRANSFORMED_EXAMPLES_KEY: ChannelParameter(
@@ -50,7 +47,6 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
     Component `inputs`:
       - `examples`: `Examples` of ImageExampleGen.
       - `schema`: `Schema` of those examples.
-      - `anomalies`: `ExampleAnomalies` of those examples, optional; they are logged.
 
     Component `outputs`:
       - `transformed_examples`: `Examples` with the splits `train` and `eval`: uncompressed
@@ -69,7 +65,6 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         schema: types.BaseChannel,
-        anomalies: types.BaseChannel | None = None,
         max_side_px: int = 256,
         jpeg_quality: int = 95,
         background: str | Sequence[int] = "white",
@@ -83,7 +78,6 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
         Args:
           examples: source records.
           schema: of the source records.
-          anomalies: what is unusual about the source records.
           max_side_px: the shorter side is shrunk to at most this many pixels.
           jpeg_quality: 1 to 100, of images that are encoded anew.
           background: what shows through transparent parts: a CSS colour name, `#rrggbb`, or red,
@@ -98,7 +92,6 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
             ImagePreprocessorSpec(
                 examples=examples,
                 schema=schema,
-                anomalies=anomalies,
                 max_side_px=max_side_px,
                 jpeg_quality=jpeg_quality,
                 background=color_code(parse_color(background)),

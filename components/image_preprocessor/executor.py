@@ -1,17 +1,15 @@
 """Runs the Beam stage and the TensorFlow Transform part of ImagePreprocessor."""
 
 import dataclasses
-import logging
 import os
 import shutil
 from typing import Any
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import (
-    ANOMALIES_KEY,
     EXAMPLES_KEY,
     SCHEMA_KEY,
     TRANSFORM_GRAPH_KEY,
@@ -43,8 +41,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         source = artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY])
         examples = artifact_utils.get_single_instance(output_dict[TRANSFORMED_EXAMPLES_KEY])
-        if input_dict.get(ANOMALIES_KEY):
-            _log_anomalies(artifact_utils.get_single_instance(input_dict[ANOMALIES_KEY]))
         report("analysing the classes")
         names = self._write_transform_graph(input_dict, output_dict, source)
         report(f"normalising the images of {len(names)} classes")
@@ -88,14 +84,3 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     io_utils.get_only_uri_in_dir(schema_folder), schema_pb2.Schema()
                 ),
             )
-
-
-def _log_anomalies(artifact: types.Artifact) -> None:
-    """Logs what ExampleValidator found; the images themselves are judged one by one."""
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        path = io_utils.get_only_uri_in_dir(artifact_utils.get_split_uri([artifact], split))
-        anomalies = anomalies_pb2.Anomalies()
-        with open(path, "rb") as file:
-            anomalies.ParseFromString(file.read())
-        for feature, anomaly in anomalies.anomaly_info.items():
-            logging.warning("split %s, %s: %s", split, feature, anomaly.description)

@@ -42,7 +42,6 @@ def run(corpus, root, max_bad_fraction=0.1):
     preprocessor = ImagePreprocessor(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
-        anomalies=anomalies.outputs["anomalies"],
         max_side_px=16,
         max_bad_fraction=max_bad_fraction,
     )
