@@ -16,7 +16,6 @@ Any failure ends it with a traceback and a non-zero exit status.
 
 import json
 import os
-import resource
 import sys
 import time
 
@@ -168,8 +167,10 @@ def latency(serve, images: tf.Tensor, batch_size: int) -> dict[str, float]:
 
 def peak_memory_mb() -> float:
     """The largest resident memory of this process so far, 10^6 bytes."""
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(kibibytes * 1024 / 1e6, 1)
+    # getrusage would begin with the memory of the process that started this one.
+    with open("/proc/self/status", encoding="ascii") as status:
+        [line] = [line for line in status if line.startswith("VmHWM:")]
+    return round(int(line.split()[1]) * 1024 / 1e6, 1)  # in kB, which are KiB
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def _run(artifact, tmp_path, model, model_run, tolerance=1e-3):
 
 
 def test_same_answers_are_blessed_with_latencies(artifact, tmp_path, trained, pictures):
+    mine = np.ones(2 * 10**9, np.uint8)  # is none of the fresh process's memory
     result = _run(artifact, tmp_path, trained / "model", trained / "run")
     assert result["blessed"], result["reason"]
     assert result["images"] == len(pictures)
@@ -57,7 +58,7 @@ def test_same_answers_are_blessed_with_latencies(artifact, tmp_path, trained, pi
         latency = result["latency_ms"][size]
         assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
     # TensorFlow alone takes more than this, and the pictures are tiny.
-    assert 100 < result["memory_mb"]["loaded"] <= result["memory_mb"]["peak"] < 5000
+    assert 100 < result["memory_mb"]["loaded"] <= result["memory_mb"]["peak"] < len(mine) / 1e6
 
 
 def test_other_probabilities_are_not_blessed(
