@@ -10,9 +10,9 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from trainer_module import export_files
+from trainer_module.file_digest import sha256_of
 
 GRAPH_FILE = "saved_model.pb"
-_BLOCK_BYTES = 1 << 20
 
 
 def of_artifact(models: Sequence[types.Artifact]) -> str | None:
@@ -57,7 +57,7 @@ def damaged_files(folder: str) -> list[str]:
     problems = [f"{name} is missing" for name in sorted(set(expected) - found)]
     problems += [f"{name} is not in its list of files" for name in sorted(found - set(expected))]
     for name in sorted(found & set(expected)):
-        if _file_digest(posixpath.join(folder, name)).hex() != expected[name]:
+        if _file_sha256(posixpath.join(folder, name)) != expected[name]:
             problems.append(f"{name} is not what was exported")
     return problems
 
@@ -66,8 +66,9 @@ def content_digest(folder: str) -> str:
     """SHA-256, hexadecimal, over the relative paths and bytes of all files under `folder`."""
     digest = hashlib.sha256()
     for name in _files(folder):
+        sha256 = _file_sha256(posixpath.join(folder, name))
         # Fixed-length digests, and a separator no path holds: no two folders read the same.
-        digest.update(name.encode() + b"\0" + _file_digest(posixpath.join(folder, name)))
+        digest.update(name.encode() + b"\0" + bytes.fromhex(sha256))
     return digest.hexdigest()
 
 
@@ -79,9 +80,6 @@ def _files(folder: str) -> list[str]:
     )
 
 
-def _file_digest(path: str) -> bytes:
-    digest = hashlib.sha256()
+def _file_sha256(path: str) -> str:
     with fileio.open(path, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.digest()
+        return sha256_of(file)

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainer_module.file_digest import sha256_of
+
 RECORDS_FOLDER = Path(".system", "fingerprints")
-_BLOCK_BYTES = 1 << 20
 # Hashing lets go of Python's lock; more threads than this wait for the disk.
 _MAX_THREADS = 8
 
@@ -94,11 +95,8 @@ def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(file)
 
 
 def _fingerprint(digests: Mapping[str, str]) -> str:

@@ -1,12 +1,12 @@
 """The files beside a SavedModel's graph: class names, description, checksums; no TensorFlow."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from preprocessing import features
+from trainer_module.file_digest import sha256_of
 
 # TensorFlow Serving and the SavedModel format leave this folder to others.
 EXTRA_FOLDER = "assets.extra"
@@ -16,7 +16,6 @@ DESCRIPTION_FILE = "model.json"
 # As `sha256sum` writes and checks it, from within the SavedModel's folder.
 CHECKSUMS_FILE = "sha256sums.txt"
 _DESCRIPTION_VERSION = 1
-_BLOCK_BYTES = 1 << 20
 
 
 def write(folder: Path, class_names: Sequence[str], description: Mapping[str, Any]) -> None:
@@ -51,8 +50,5 @@ def write_checksums(folder: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(file)

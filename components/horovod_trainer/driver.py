@@ -1,6 +1,5 @@
 """Lets the cache see other pretrained weights under the same path."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ from tfx.orchestration.portable import data_types
 
 from components.property_driver import PropertyDriver
 from preprocessing.errors import InputError
+from trainer_module.file_digest import sha256_of
 
 DIGEST_KEY = "init_weights_sha256"
-_BLOCK_BYTES = 1 << 20
 
 
 class Driver(PropertyDriver):
@@ -28,13 +27,10 @@ class Driver(PropertyDriver):
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+            return sha256_of(file)
     except OSError as error:
         raise InputError(
             f"trainer.init_weights must be a file. Received: {str(path)!r} ({error.strerror})"
         ) from None
-    return digest.hexdigest()
