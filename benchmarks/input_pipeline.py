@@ -62,8 +62,8 @@ def ours(folder: Path, size_px: int) -> Iterator:
     )
     index = records.build_index(records.find_shards(str(folder), (features.TRAIN_SPLIT,)))
     [stage] = stage_schedule(config)
-    steps = (0, 10**9)
-    return iter(train_dataset(index, config, stage, steps, photographs.CLASSES, SingleProcess()))
+    stages = [(stage, 0, 10**9)]
+    return iter(train_dataset(index, config, stages, 0, photographs.CLASSES, SingleProcess()))
 
 
 def encoded(folder: Path) -> list[bytes]:

@@ -9,8 +9,8 @@ def mix_batch(
     images: tf.Tensor,
     targets: tf.Tensor,
     seed: tf.Tensor,
-    mixup_alpha: float,
-    cutmix_alpha: float,
+    mixup_alpha: float | tf.Tensor,
+    cutmix_alpha: float | tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Mixes each image of a batch with its neighbour.
 
@@ -20,26 +20,27 @@ def mix_batch(
       images: uint8 [B, S, S, 3].
       targets: float32 [B, classes].
       seed: int32 [2].
-      mixup_alpha: of the Beta distribution of mixup (arXiv 1710.09412); 0 is off.
-      cutmix_alpha: of the Beta distribution of CutMix (arXiv 1905.04899); 0 is off.
+      mixup_alpha: of the Beta distribution of mixup (arXiv 1710.09412), float32 []; 0 is off.
+      cutmix_alpha: of the Beta distribution of CutMix (arXiv 1905.04899), float32 []; 0 is off.
 
     Returns:
       images and targets of the same shapes and dtypes.
     """
-    if mixup_alpha and cutmix_alpha:
-        first = tf.random.stateless_uniform([], tf.random.fold_in(seed, 0)) < 0.5
-        return tf.cond(
-            first,
-            lambda: mixup(images, targets, seed, mixup_alpha),
-            lambda: cutmix(images, targets, seed, cutmix_alpha),
-        )
-    if mixup_alpha:
-        return mixup(images, targets, seed, mixup_alpha)
-    return cutmix(images, targets, seed, cutmix_alpha) if cutmix_alpha else (images, targets)
+    mixup_alpha = tf.convert_to_tensor(mixup_alpha, tf.float32)
+    cutmix_alpha = tf.convert_to_tensor(cutmix_alpha, tf.float32)
+    first = tf.random.stateless_uniform([], tf.random.fold_in(seed, 0)) < 0.5
+    uses_mixup = (mixup_alpha > 0) & ((cutmix_alpha == 0) | first)
+    return tf.case(
+        [
+            (uses_mixup, lambda: mixup(images, targets, seed, mixup_alpha)),
+            (cutmix_alpha > 0, lambda: cutmix(images, targets, seed, cutmix_alpha)),
+        ],
+        default=lambda: (tf.identity(images), tf.identity(targets)),
+    )
 
 
 def mixup(
-    images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float
+    images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Blends each image with its neighbour; see `mix_batch`."""
     share = _beta(tf.shape(images)[0], tf.random.fold_in(seed, 1), alpha)  # [B], of the own image
@@ -50,7 +51,7 @@ def mixup(
 
 
 def cutmix(
-    images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float
+    images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Pastes a box of its neighbour into each image; see `mix_batch`."""
     shape = tf.shape(images)
@@ -77,7 +78,7 @@ def _mix_targets(targets: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     return share[:, None] * targets + (1.0 - share[:, None]) * _neighbour(targets)
 
 
-def _beta(batch: tf.Tensor, seed: tf.Tensor, alpha: float) -> tf.Tensor:
+def _beta(batch: tf.Tensor, seed: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     """Beta(alpha, alpha), float32 [batch]: two Gamma variables, one's share of the sum."""
     gamma = tf.random.stateless_gamma([2, batch], seed, alpha=alpha)
     total = tf.reduce_sum(gamma, axis=0)

@@ -37,8 +37,8 @@ def training_benchmark(training: "Training") -> dict[str, Any]:
         dataset = train_dataset(
             training.train_index,
             config,
-            stage,
-            (first, last),
+            [(stage, first, last)],
+            first,
             len(training.class_names),
             training.ranks,
         )

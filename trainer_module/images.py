@@ -10,7 +10,7 @@ from trainer_module.decoding import WHITE, decode
 
 def eval_image(
     encoded: tf.Tensor,
-    size_px: int,
+    size_px: int | tf.Tensor,
     background: tuple[int, int, int] = WHITE,
     max_side_px: int = 0,
 ) -> tf.Tensor:
@@ -18,7 +18,7 @@ def eval_image(
 
     Args:
       encoded: string [], the file.
-      size_px: side of the result.
+      size_px: side of the result; int32 [] where it is known only when the graph runs.
       background: RGB, 0 to 255, what is seen where a picture is transparent.
       max_side_px: a picture whose shorter side is longer is first shrunk to it, as the
         preprocessing does with records; 0 leaves this out.
@@ -38,7 +38,8 @@ def eval_image(
         lambda: image,
         lambda: to_uint8(tf.image.resize(image, [size_px, size_px], antialias=True)),
     )
-    return tf.ensure_shape(resized, [size_px, size_px, image.shape[-1]])
+    static_px = tf.get_static_value(size_px)
+    return tf.ensure_shape(resized, [static_px, static_px, image.shape[-1]])
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:

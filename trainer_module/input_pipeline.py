@@ -5,6 +5,7 @@ the step, so any step can be produced without those before it.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -58,18 +59,36 @@ def _cached_order(seed: int, epoch: int, examples: int) -> np.ndarray:
 def train_dataset(
     index: RecordIndex,
     config: TrainConfig,
-    stage: Stage,
-    steps: tuple[int, int],
+    stages: Sequence[tuple[Stage, int, int]],
+    begin: int,
     num_classes: int,
     ranks: Ranks,
 ) -> tf.data.Dataset:
-    """The batches of one rank in the steps from `steps[0]` to before `steps[1]`.
+    """The batches of one rank from a step on, through all stages.
+
+    One dataset for all of them: a change of stage costs no new trace, and the first batches of a
+    stage are made while the last ones of the stage before are trained on.
+
+    Args:
+      index: the training records.
+      config: the settings.
+      stages: (stage, its first step, the step after its last), in order and without gaps.
+      begin: the first step.
+      num_classes: number of classes.
+      ranks: which share of each step is read.
 
     Returns:
-      a dataset of (images uint8 [train_batch_size, size, size, 3], targets float32
-      [train_batch_size, num_classes], which sum to 1 in each row).
+      a dataset of (images uint8 [train_batch_size, size, size, 3], where the size is that of the
+      step's stage, targets float32 [train_batch_size, num_classes], which sum to 1 in each row).
     """
     batch = config.train_batch_size
+    sizes = tf.constant([stage.img_size for stage, _, _ in stages])
+    magnitudes = tf.constant([stage.randaug_magnitude for stage, _, _ in stages], tf.float64)
+    alphas = tf.constant([(stage.mixup_alpha, stage.cutmix_alpha) for stage, _, _ in stages])
+    ends = tf.constant([end for _, _, end in stages], tf.int64)
+
+    def stage_at(step: tf.Tensor) -> tf.Tensor:
+        return tf.searchsorted(ends, step[None], side="right")[0]
 
     def read(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen, epochs = step_examples(config.seed, int(step), batch, ranks, len(index))
@@ -87,38 +106,40 @@ def train_dataset(
             "target": tf.one_hot(_checked(labels, num_classes), num_classes),
             "example": tf.ensure_shape(tf.cast(chosen, tf.int32), [batch]),
             "epoch": tf.ensure_shape(tf.cast(epochs, tf.int32), [batch]),
+            "stage": tf.repeat(stage_at(step), batch),
         }
 
-    how = Augmentation(
-        stage.img_size,
-        config.crop_min_area,
-        config.random_flip,
-        config.augmenter_name == "autoaugment",
-        config.raug_num_layers,
-        stage.randaug_magnitude,
-    )
-
     def augment(group: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        stage = group["stage"][0]  # all images of a group belong to the same step
+        how = Augmentation(
+            sizes[stage],
+            config.crop_min_area,
+            config.random_flip,
+            config.augmenter_name == "autoaugment",
+            config.raug_num_layers,
+            magnitudes[stage],
+        )
         pairs = zip(tf.unstack(group["epoch"]), tf.unstack(group["example"]), strict=True)
         seeds = [tf.random.fold_in([config.seed, epoch], example) for epoch, example in pairs]
         return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
 
     def join(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        shape = [batch, stage.img_size, stage.img_size, features.CHANNELS]
-        return tf.reshape(images, shape), tf.reshape(targets, [batch, num_classes])
+        shape = tf.shape(images)  # [groups, images of a group, size, size, 3]
+        images = tf.reshape(images, [batch, shape[2], shape[3], features.CHANNELS])
+        return images, tf.reshape(targets, [batch, num_classes])
 
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
         seed = tf.random.fold_in(tf.constant([config.seed, _MIX_SEED]), number)
-        return mix_batch(*batch_, seed, stage.mixup_alpha, stage.cutmix_alpha)
+        return mix_batch(*batch_, seed, *tf.unstack(alphas[stage_at(step)]))
 
-    numbers = tf.data.Dataset.range(*steps)
+    numbers = tf.data.Dataset.range(begin, stages[-1][2])
     dataset = numbers.map(parse, num_parallel_calls=2).unbatch()
     group = max(n for n in range(1, GROUP_IMAGES + 1) if batch % n == 0)
     dataset = dataset.batch(group, drop_remainder=True)
     dataset = dataset.map(augment, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch // group, drop_remainder=True).map(join)
-    if stage.mixup_alpha or stage.cutmix_alpha:
+    if any(stage.mixup_alpha or stage.cutmix_alpha for stage, _, _ in stages):
         dataset = tf.data.Dataset.zip((numbers, dataset))
         dataset = dataset.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.prefetch(PREFETCH_BATCHES)

@@ -125,26 +125,31 @@ class Training:
 
     def _train(self) -> dict[str, dict[str, float]]:
         """Takes all steps that are left; the evaluation after the last, if there was one."""
-        step_function = make_train_step(self.network, self.config, self.state, self.ranks)
         stop = StopRequest()
         results: dict[str, dict[str, float]] = {}
-        for stage, first, end in self.schedule.stages():
+        stages, begin = self.schedule.stages(), int(self.state.step.numpy())
+        if begin == self.schedule.total_steps or self._stops_early():
+            return results
+        step_function = make_train_step(self.network, self.config, self.state, self.ranks)
+        dataset = train_dataset(
+            self.train_index, self.config, stages, begin, len(self.class_names), self.ranks
+        )
+        batches = iter(dataset)
+        for stage, first, end in stages:
             begin = max(first, int(self.state.step.numpy()))
             if begin < end and not self._stops_early():
                 self.log.say(f"stage {stage.index + 1} of {self.config.n_stages}: {stage}")
-                results = self._train_stage(stage, begin, end, step_function, stop)
+                results = self._train_stage(stage, begin, end, batches, step_function, stop)
         return results
 
     def _train_stage(
-        self, stage: Stage, begin: int, end: int, step_function, stop: StopRequest
+        self, stage: Stage, begin: int, end: int, batches, step_function, stop: StopRequest
     ) -> dict[str, dict[str, float]]:
-        dataset = train_dataset(
-            self.train_index, self.config, stage, (begin, end), len(self.class_names), self.ranks
-        )
         self.meter.restart()
         results: dict[str, dict[str, float]] = {}
         self.heartbeat.phase = COMPILING
-        for step, (images, targets) in zip(range(begin + 1, end + 1), dataset, strict=True):
+        for step in range(begin + 1, end + 1):
+            images, targets = next(batches)
             learning_rate = tf.constant(self.schedule.learning_rate(step - 1))
             self.heartbeat.step = step
             metrics = step_function(images, targets, learning_rate, tf.constant(stop.asked))

@@ -5,6 +5,8 @@ JPEG that are needed, at a reduced scale where that has pixels enough. OpenCV do
 uint8: TensorFlow's CPU kernels go through float32 and take two to four times as long.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -25,20 +27,21 @@ class Augmentation(NamedTuple):
     """What is done to each image.
 
     Attributes:
-      size_px: side of the result.
+      size_px: side of the result; int32 [] where it is known only when the graph runs.
       crop_min_area: smallest share of the area that is kept; 1 takes the largest centred square.
       random_flip: whether half of the images are mirrored.
       auto_augment: AutoAugment instead of RandAugment.
       randaug_layers: operations of RandAugment.
-      randaug_magnitude: their strength; 0 is off.
+      randaug_magnitude: their strength; 0 is off. float64 [] where it is known only when the
+        graph runs.
     """
 
-    size_px: int
+    size_px: int | tf.Tensor
     crop_min_area: float = 0.08
     random_flip: bool = True
     auto_augment: bool = False
     randaug_layers: int = 2
-    randaug_magnitude: float = 0.0
+    randaug_magnitude: float | tf.Tensor = 0.0
 
 
 def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.Tensor:
@@ -55,19 +58,26 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
       uint8 [N, size_px, size_px, 3].
     """
 
-    def finish(seeds: np.ndarray, *crops: np.ndarray) -> np.ndarray:
+    def finish(
+        size_px: np.ndarray, magnitude: np.ndarray, seeds: np.ndarray, *crops: np.ndarray
+    ) -> np.ndarray:
+        now = how._replace(size_px=int(size_px), randaug_magnitude=float(magnitude))
         # The last two are for what lies between: fresh memory costs as much as a resize.
-        shape = [len(crops) + 2, how.size_px, how.size_px, features.CHANNELS]
+        shape = [len(crops) + 2, now.size_px, now.size_px, features.CHANNELS]
         *targets, first, second = buffers = np.empty(shape, np.uint8)
         for target, seed, crop in zip(targets, seeds, crops, strict=True):
-            augment_into(target, crop, seed, how, (first, second))
+            augment_into(target, crop, seed, now, (first, second))
         return buffers[:-2]
 
-    crops = [
-        _crop(*image, how) for image in zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
-    ]
-    pixels = tf.numpy_function(finish, [seeds, *crops], tf.uint8, stateful=False)
-    return tf.ensure_shape(pixels, [len(crops), how.size_px, how.size_px, features.CHANNELS])
+    size_px = tf.convert_to_tensor(how.size_px)
+    magnitude = tf.convert_to_tensor(how.randaug_magnitude, tf.float64)
+    crop = _crop_function(how.crop_min_area)
+    examples = zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
+    crops = [crop(*example, size_px) for example in examples]
+    inputs = [size_px, magnitude, seeds, *crops]
+    pixels = tf.numpy_function(finish, inputs, tf.uint8, stateful=False)
+    static_px = tf.get_static_value(how.size_px)
+    return tf.ensure_shape(pixels, [len(crops), static_px, static_px, features.CHANNELS])
 
 
 def augment_into(
@@ -104,10 +114,21 @@ def augment_into(
     target[...] = auto_augment(pixels, draws) if how.auto_augment else pixels
 
 
-def _crop(encoded: tf.Tensor, seed: tf.Tensor, how: Augmentation) -> tf.Tensor:
+@functools.cache
+def _crop_function(min_area: float) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """`_crop` as a function of its tensors, which is traced once and not for each image."""
+    signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)]
+    return tf.function(
+        lambda encoded, seed, size_px: _crop(encoded, seed, size_px, min_area),
+        input_signature=[*signature, tf.TensorSpec([], tf.int32)],
+        autograph=False,
+    )
+
+
+def _crop(encoded: tf.Tensor, seed: tf.Tensor, size_px: tf.Tensor, min_area: float) -> tf.Tensor:
     """A window of one image, uint8 [h, w, 3]."""
-    if how.crop_min_area == 1.0:
-        return images.eval_image(encoded, how.size_px)
+    if min_area == 1.0:
+        return images.eval_image(encoded, size_px)
 
     def window(shape: tf.Tensor) -> tf.Tensor:  # [top, left, height, width]
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
@@ -116,13 +137,13 @@ def _crop(encoded: tf.Tensor, seed: tf.Tensor, how: Augmentation) -> tf.Tensor:
             seed=seed,
             min_object_covered=0.0,
             aspect_ratio_range=ASPECT_RATIOS,
-            area_range=(how.crop_min_area, 1.0),
+            area_range=(min_area, 1.0),
             use_image_if_no_bounding_boxes=True,
         )
         return tf.concat([begin[:2], size[:2]], axis=0)
 
     def jpeg() -> tf.Tensor:
-        return _decode_window(encoded, window(tf.io.extract_jpeg_shape(encoded)), how.size_px)
+        return _decode_window(encoded, window(tf.io.extract_jpeg_shape(encoded)), size_px)
 
     def other() -> tf.Tensor:
         image = images.decode(encoded)
@@ -132,13 +153,13 @@ def _crop(encoded: tf.Tensor, seed: tf.Tensor, how: Augmentation) -> tf.Tensor:
     return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
 
 
-def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: int) -> tf.Tensor:
+def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:
     """Decodes the blocks inside a window of a JPEG, at the smallest scale that has enough pixels.
 
     Args:
       encoded: string [], a JPEG file.
       window: int32 [4], top, left, height and width in the whole picture, pixels.
-      size_px: side of the picture that it will become.
+      size_px: int32 [], side of the picture that it will become.
 
     Returns:
       uint8 [height / scale, width / scale, 3], with a scale of 1, 2, 4 or 8: both sides are

@@ -8,6 +8,7 @@ from preprocessing import features
 from trainer_module import records
 from trainer_module.distributed import SingleProcess
 from trainer_module.input_pipeline import eval_dataset, train_dataset
+from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
 
 CLASSES = 10
@@ -25,9 +26,9 @@ def batches(digits_dir, make_tiny, tmp_path):
     def make(first: int, end: int, ranks=None, **changes):
         config = make_tiny(tmp_path).model_copy(update=changes)
         index = records.build_index(records.find_shards(str(digits_dir), ("train",)))
-        stage = stage_schedule(config)[-1]
+        stages = [(stage_schedule(config)[-1], first, end)]
         ranks = ranks or SingleProcess()
-        dataset = train_dataset(index, config, stage, (first, end), CLASSES, ranks)
+        dataset = train_dataset(index, config, stages, first, CLASSES, ranks)
         return list(dataset.as_numpy_iterator())
 
     return make
@@ -46,6 +47,26 @@ def test_any_step_can_be_produced_without_those_before_it(batches):
         assert images.shape == (16, 24, 24, 3)
         assert images.dtype == np.uint8
         np.testing.assert_allclose(targets.sum(axis=-1), 1.0, atol=1e-6)
+
+
+def test_one_stream_goes_through_all_stages(digits_dir, make_tiny, tmp_path):
+    changes = {"n_stages": 3, "base_img_size": 16, "max_epochs": 3, "base_cutmix": 0.0}
+    config = make_tiny(tmp_path).model_copy(update=changes)
+    index = records.build_index(records.find_shards(str(digits_dir), ("train",)))
+    stages = Schedule(config, len(index), 1).stages()
+    assert [stage.img_size for stage, _, _ in stages] == [16, 20, 24]
+
+    def stream(stages, begin):
+        dataset = train_dataset(index, config, stages, begin, CLASSES, SingleProcess())
+        return list(dataset.as_numpy_iterator())
+
+    whole = stream(stages, 0)
+    for stage, first, end in stages:
+        part = whole[first:end]
+        assert {images.shape for images, _ in part} == {(16, stage.img_size, stage.img_size, 3)}
+        assert equal(part, stream([(stage, first, end)], first))  # as if it were the only one
+    begin = stages[0][2] - 1  # before a change of stage
+    assert equal(whole[begin:], stream(stages, begin))
 
 
 def test_an_epoch_looks_different_the_next_time(batches):
