@@ -49,6 +49,7 @@ class Meter:
         self._pending: collections.deque[tuple[Stage, int, tf.Tensor]] = collections.deque()
         self._undecided: collections.deque[tuple[int, tf.Tensor]] = collections.deque()
         self._skipped_in_a_row = 0
+        self._first_line: tuple[int, float] | None = None  # its step, and when it was written
         self.restart()
 
     def restart(self) -> None:
@@ -117,6 +118,22 @@ class Meter:
             "lr": self._schedule.learning_rate(self._step - 1),
             "images_per_sec": round(images / secs, 2),
             "skipped_steps": self.skipped,
+            "eta_secs": self._eta_secs(),
         }
         self._log.progress(values)
         self.restart()
+
+    def _eta_secs(self) -> float | None:
+        """Seconds that are left, by the pixels that are left; None at the first line.
+
+        What was not training, as evaluations, counts as it did so far. Time before the first line
+        does not count: it goes into tracing.
+        """
+        if self._first_line is None:
+            self._first_line = self._step, self._clock()
+            return None
+        step, since = self._first_line
+        before, now, end = map(
+            self._schedule.pixels_before, (step, self._step, self._schedule.total_steps)
+        )
+        return round((self._clock() - since) / (now - before) * (end - now), 1)

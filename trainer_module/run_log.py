@@ -29,7 +29,7 @@ class RunLog:
         Args:
           model_dir: the training's folder.
           enabled: false on all ranks but the first, which then write nothing.
-          total_steps: steps of the whole training, for the ETA.
+          total_steps: steps of the whole training.
           clock: seconds that never go back.
           console: where the person reads; standard output by default. On a terminal there is a
             bar, elsewhere (as below `horovodrun`, which collects the ranks' output) plain lines.
@@ -39,7 +39,6 @@ class RunLog:
         self._total_steps = total_steps
         self._clock = clock
         self._start = clock()
-        self._first_step: int | None = None
         self._events = tf.summary.create_file_writer(model_dir) if enabled else None
         self._console = console or Console(highlight=False)
         self._bar: Progress | None = None
@@ -57,15 +56,11 @@ class RunLog:
 
     def progress(self, values: dict[str, Any]) -> None:
         """An interval of training: `step`, `epoch`, `stage`, `img_size`, `loss`, `top_1_train`,
-        `lr`, `images_per_sec`.
+        `lr`, `images_per_sec`, `eta_secs`.
         """
-        if self._first_step is None:
-            self._first_step = values["step"]
-        done, secs = values["step"] - self._first_step, self._clock() - self._start
-        left = self._total_steps - values["step"]
-        eta_secs = round(secs / done * left, 1) if done else None
-        clock = {"total_steps": self._total_steps, "secs": round(secs, 2), "eta_secs": eta_secs}
-        self._write({**values, **clock})
+        secs = round(self._clock() - self._start, 2)
+        self._write({**values, "total_steps": self._total_steps, "secs": secs})
+        eta_secs = values["eta_secs"]
         eta = "" if eta_secs is None else f"  ETA {int(eta_secs // 60)}:{int(eta_secs % 60):02d}"
         text = (
             f"stage {values['stage'] + 1}"

@@ -57,6 +57,13 @@ class Schedule:
             for stage in stage_schedule(self.config)
         ]
 
+    def pixels_before(self, step: int) -> int:
+        """Pixels of the training images of all steps before `step`: what their time goes by."""
+        return sum(
+            max(0, min(step, end) - first) * self.global_batch * stage.img_size**2
+            for stage, first, end in self.stages()
+        )
+
     def learning_rate(self, step: int) -> float:
         """The learning rate of `step`: a linear warm-up, then `lr_decay`."""
         config = self.config

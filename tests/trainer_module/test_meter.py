@@ -62,6 +62,27 @@ def test_throughput_is_of_the_steps_and_seconds_of_the_line(metered):
     assert meter.by_stage == {0: [300, 120, 12.0]}
 
 
+def test_the_time_left_knows_that_later_stages_are_slower(tmp_path):
+    clock = Clock()
+    sizes = {"n_stages": 2, "base_img_size": 16, "img_size": 48}
+    config = TrainConfig(train_batch_size=10, max_epochs=4, lr_warmup_epochs=0, **sizes)
+    schedule = Schedule(config, examples=100, ranks=1)
+    log = RunLog(str(tmp_path), True, schedule.total_steps, clock)
+    meter = Meter(log, schedule, interval_secs=0.0, clock=clock)
+    clock.secs += 60.0  # tracing is over once there is a first line
+    total_secs = 20 * 1.0 + 20 * 9.0
+    for stage, first, end in schedule.stages():
+        for number in range(first + 1, end + 1):
+            clock.secs += stage.img_size**2 / 16**2
+            meter.add(stage, number, tf.constant([1.0, 0.5, 0.0, 0.0]))
+    lines = [json.loads(line) for line in (tmp_path / "train_log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    assert lines[0]["eta_secs"] is None
+    assert lines[1]["eta_secs"] == pytest.approx(total_secs - 2, abs=0.1)
+    assert lines[20]["eta_secs"] == pytest.approx(total_secs - 29, abs=0.1)
+    assert lines[-1]["eta_secs"] == 0
+
+
 def test_skipped_steps_are_counted_and_not_averaged(metered):
     meter, step, lines = metered
     step(1, loss=2.0)

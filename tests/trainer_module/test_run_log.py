@@ -18,8 +18,9 @@ INTERVAL = {
     "top_1_train": 0.875,
     "lr": 0.001,
     "images_per_sec": 123.4,
+    "eta_secs": 83.5,
 }
-SHOWN = ("stage 2", "48 px", "epoch 2.50", "loss 0.2500", "top-1 0.8750", "123.4 images/s")
+SHOWN = ("stage 2", "48 px", "epoch 2.50", "loss 0.2500", "top-1 0.8750", "123.4 images/s", "1:23")
 
 
 @pytest.fixture
