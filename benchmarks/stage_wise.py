@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="half the width, fewer epochs, once")
     options = parser.parse_args()
-    count, epochs, repeats, width = (128, 8, 1, 0.5) if options.quick else (256, 8, 1, 1.0)
+    count, epochs, repeats, width = (128, 8, 1, 0.5) if options.quick else (640, 8, 1, 1.0)
     common.print_machine()
     verdict = common.Verdict()
     with tempfile.TemporaryDirectory() as name:
