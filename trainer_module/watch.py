@@ -84,6 +84,9 @@ class Watch:
             return fault
         if exit_status == 0:
             return DONE
+        if beats:  # the ranks were well; what they ran under was killed, perhaps for its memory
+            where = _where(min(beats, key=lambda beat: beat.step))
+            return Fault(f"what started the ranks ended with status {exit_status} {where}")
         # Nothing below this process ever came as far as to say who it is.
         return Fault(f"the ranks could not be started (exit status {exit_status})", curable=False)
 

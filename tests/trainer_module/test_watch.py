@@ -167,6 +167,14 @@ def test_what_ranks_say_counts_before_the_exit_status(tmp_path, statuses, expect
     assert Watch(str(tmp_path), 600).outcome(0) == expected
 
 
+def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks):
+    for number, heart in enumerate(ranks):
+        heart.step = 5 + number
+    show(tmp_path, ranks)
+    fault = Watch(str(tmp_path), 600).outcome(-9)
+    assert fault == Fault("what started the ranks ended with status -9 in step 5")
+
+
 def test_ranks_that_never_began_are_not_started_again(tmp_path):
     assert not Watch(str(tmp_path), 600).outcome(1).curable
     assert Watch(str(tmp_path), 600).outcome(0) == launch.DONE
