@@ -68,7 +68,7 @@ def fit(config: TrainConfig, stop: launch.StopRequest) -> TrainConfig:
     raise InputError(
         f"a training step must fit in memory{_limit(config)}. Received: img_size "
         f"{largest_size_px(config)}, which does not fit with one image at a time; use a smaller "
-        "img_size or arch"
+        f"img_size or arch{' or a higher limit' if config.memory_limit_mb else ''}"
     )
 
 

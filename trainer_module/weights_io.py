@@ -52,7 +52,8 @@ def load_initial(
       all weights of `network` by name.
 
     Raises:
-      InputError: the file cannot be read, or a weight other than the head's does not fit; named.
+      InputError: the file cannot be read, or a weight other than the head's does not fit or is
+        too many; named.
     """
     found = read(path, network.architecture)
     if any(name not in found or found[name].shape != fresh[name].shape for name in HEAD):
@@ -64,6 +65,12 @@ def load_initial(
                 f"init_weights {path}: {name} must have shape {value.shape} for "
                 f"{network.architecture.arch} with these coefficients. Received: {received}"
             )
+    unknown = sorted(found.keys() - fresh.keys())
+    if unknown:  # a part of a larger network is not what was asked for
+        raise InputError(
+            f"init_weights {path}: must hold the weights of {network.architecture.arch} with these "
+            f"coefficients and no others. Received besides: {len(unknown)}, as {unknown[0]}"
+        )
     return {name: found[name] for name in fresh}
 
 

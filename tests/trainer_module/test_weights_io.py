@@ -73,6 +73,15 @@ def test_what_does_not_fit_is_named(tmp_path):
         weights_io.load_initial(path, other, initial_weights(other, seed=0))
 
 
+def test_a_larger_network_does_not_pass_for_a_part_of_it(tmp_path):
+    deep = Network(architectures.build("efficientnetv2-s", 4, 0.1, 1.0))
+    path = str(tmp_path / weights_io.WEIGHTS_FILE)
+    weights_io.save(path, initial_weights(deep, seed=2))
+    shallow = Network(architectures.build("efficientnetv2-s", 4, 0.1, 0.1))
+    with pytest.raises(InputError, match=r"Received besides: \d+, as block"):
+        weights_io.load_initial(path, shallow, initial_weights(shallow, seed=0))
+
+
 @pytest.mark.parametrize("content", [None, b"no weights"])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "model.weights.h5"
