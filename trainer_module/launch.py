@@ -14,6 +14,7 @@ from types import FrameType
 
 import psutil
 
+from trainer_module import terminal
 from trainer_module.config import TrainConfig
 from trainer_module.flags import to_arguments
 
@@ -84,10 +85,10 @@ def start_child(arguments: list[str], **options) -> subprocess.Popen:
     in order. `options` go to `Popen`. Call it from the main thread: the kernel looks at the
     thread that starts the child.
     """
-    environment = {**os.environ, SUPERVISOR_VARIABLE: f"{socket.gethostname()}:{os.getpid()}"}
+    supervisor = {SUPERVISOR_VARIABLE: f"{socket.gethostname()}:{os.getpid()}"}
     return subprocess.Popen(
         arguments,
-        env=environment,
+        env={**os.environ, **supervisor, **terminal.environment()},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_die_at_once_with_parent,  # kept over exec

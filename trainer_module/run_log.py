@@ -10,6 +10,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from trainer_module import terminal
 from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
 
@@ -31,8 +32,8 @@ class RunLog:
           enabled: false on all ranks but the first, which then write nothing.
           total_steps: steps of the whole training.
           clock: seconds that never go back.
-          console: where the person reads; standard output by default. On a terminal there is a
-            bar, elsewhere (as below `horovodrun`, which collects the ranks' output) plain lines.
+          console: where the person reads; see `terminal.console`. On a terminal there is a bar,
+            elsewhere plain lines.
         """
         self._path = Path(model_dir) / LOG_FILE
         self._enabled = enabled
@@ -40,7 +41,7 @@ class RunLog:
         self._clock = clock
         self._start = clock()
         self._events = tf.summary.create_file_writer(model_dir) if enabled else None
-        self._console = console or Console(highlight=False)
+        self._console = console or terminal.console()
         self._bar: Progress | None = None
 
     def say(self, text: str) -> None:

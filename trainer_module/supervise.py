@@ -22,7 +22,7 @@ from typing import TextIO
 import psutil
 
 from preprocessing.errors import InputError
-from trainer_module import heartbeat, launch, memory_fit
+from trainer_module import heartbeat, launch, memory_fit, terminal
 from trainer_module.config import TrainConfig
 from trainer_module.launch import BAD_INPUT, DONE, FAILED, StopRequest
 from trainer_module.watch import Fault, Watch
@@ -163,6 +163,7 @@ class _Supervisor:
             return watch.outcome(job.returncode)
         finally:
             self._kill(job)
+            terminal.give_back()
 
     def _stop_ranks(self, job: subprocess.Popen) -> Fault | None:
         """Passes a request to stop on; a fault where the ranks do not follow it in time."""

@@ -1,11 +1,21 @@
 """What the person sees of a training."""
 
+import fcntl
 import io
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import tty
+from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
 
+from trainer_module import terminal
 from trainer_module.run_files import LOG_FILE
 from trainer_module.run_log import RunLog
 
@@ -21,6 +31,12 @@ INTERVAL = {
     "eta_secs": 83.5,
 }
 SHOWN = ("stage 2", "48 px", "epoch 2.50", "loss 0.2500", "top-1 0.8750", "123.4 images/s", "1:23")
+
+TELL_ENVIRONMENT = """
+import sys
+from trainer_module import terminal
+print(terminal.environment(), file=sys.stderr)
+"""
 
 
 @pytest.fixture
@@ -53,6 +69,44 @@ def test_a_terminal_has_a_bar_that_goes_away(show, tmp_path):
     assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1  # the cursor is back
     [line] = (tmp_path / LOG_FILE).read_text().splitlines()
     assert json.loads(line)["total_steps"] == 80
+
+
+@pytest.fixture
+def screen() -> Iterator[tuple[int, int]]:
+    """A terminal: the end that a person sees, and the end of the programs."""
+    ends = pty.openpty()
+    tty.setraw(ends[1])  # or the terminal changes line ends
+    fcntl.ioctl(ends[1], termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_a_supervisor_tells_its_ranks_which_terminal_it_has(screen):
+    command = [sys.executable, "-c", TELL_ENVIRONMENT]
+    told = subprocess.run(command, stdout=screen[1], stderr=subprocess.PIPE, text=True, check=True)
+    assert told.stderr.strip() == str({terminal.VARIABLE: os.ttyname(screen[1])})
+    none = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert none.stderr.strip() == "{}"
+
+
+def test_a_rank_without_a_terminal_draws_on_that_of_its_supervisor(
+    screen, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv(terminal.VARIABLE, os.ttyname(screen[1]))
+    log = RunLog(str(tmp_path), True, 80)
+    log.progress(INTERVAL)
+    log.close()
+    drawn = os.read(screen[0], 100_000).decode()
+    assert all(text in drawn for text in ("50%", *SHOWN))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_that_is_gone_leaves_plain_lines(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(terminal.VARIABLE, str(tmp_path / "no" / "terminal"))
+    log = RunLog(str(tmp_path), True, 80)
+    log.progress(INTERVAL)
+    assert "step 40/80" in capsys.readouterr().out
 
 
 def test_only_the_first_rank_tells(tmp_path, capsys):
