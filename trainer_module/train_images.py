@@ -76,8 +76,7 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
     crops = [crop(*example, size_px) for example in examples]
     inputs = [size_px, magnitude, seeds, *crops]
     pixels = tf.numpy_function(finish, inputs, tf.uint8, stateful=False)
-    static_px = tf.get_static_value(how.size_px)
-    return tf.ensure_shape(pixels, [len(crops), static_px, static_px, features.CHANNELS])
+    return tf.ensure_shape(pixels, [len(crops), None, None, features.CHANNELS])
 
 
 def augment_into(

@@ -64,22 +64,20 @@ def test_own_files_round_trip(tmp_path):
     assert all(np.array_equal(loaded[name], value) for name, value in weights.items())
 
 
-def test_what_does_not_fit_is_named(tmp_path):
-    small = Network(architectures.build("efficientnetv2-s", 4, 0.1, 0.1))
+@pytest.mark.parametrize(
+    ("in_file", "wanted", "named"),  # width and depth coefficient
+    [
+        ((0.1, 0.1), (0.3, 0.1), r"top_conv/kernel|block.*kernel|stem.*kernel"),
+        ((0.1, 1.0), (0.1, 0.1), r"Received besides: \d+, as block"),  # not a part of a larger one
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, in_file, wanted, named):
     path = str(tmp_path / weights_io.WEIGHTS_FILE)
-    weights_io.save(path, initial_weights(small, seed=2))
-    other = Network(architectures.build("efficientnetv2-s", 4, 0.3, 0.1))
-    with pytest.raises(InputError, match=r"top_conv/kernel|block.*kernel|stem.*kernel"):
-        weights_io.load_initial(path, other, initial_weights(other, seed=0))
-
-
-def test_a_larger_network_does_not_pass_for_a_part_of_it(tmp_path):
-    deep = Network(architectures.build("efficientnetv2-s", 4, 0.1, 1.0))
-    path = str(tmp_path / weights_io.WEIGHTS_FILE)
-    weights_io.save(path, initial_weights(deep, seed=2))
-    shallow = Network(architectures.build("efficientnetv2-s", 4, 0.1, 0.1))
-    with pytest.raises(InputError, match=r"Received besides: \d+, as block"):
-        weights_io.load_initial(path, shallow, initial_weights(shallow, seed=0))
+    other = Network(architectures.build("efficientnetv2-s", 4, *in_file))
+    weights_io.save(path, initial_weights(other, seed=2))
+    network = Network(architectures.build("efficientnetv2-s", 4, *wanted))
+    with pytest.raises(InputError, match=named):
+        weights_io.load_initial(path, network, initial_weights(network, seed=0))
 
 
 @pytest.mark.parametrize("content", [None, b"no weights"])
