@@ -79,8 +79,8 @@ class RunLog:
             columns = BarColumn(20), TaskProgressColumn(), TextColumn("{task.description}")
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.add_task("", total=self._total_steps)
-            self._bar.start()
         self._bar.update(self._bar.task_ids[0], completed=step, description=text)
+        self._bar.start()  # after its first text; does nothing once it runs
 
     def evaluation(self, step: int, epoch: float, weights: str, result: dict[str, float]) -> None:
         """A result of evaluating `weights`, which is `raw` or `ema`."""

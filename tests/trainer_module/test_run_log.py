@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
@@ -31,6 +32,7 @@ INTERVAL = {
     "eta_secs": 83.5,
 }
 SHOWN = ("stage 2", "48 px", "epoch 2.50", "loss 0.2500", "top-1 0.8750", "123.4 images/s", "1:23")
+CURSOR_SHOWN = "\x1b[?25h"
 
 TELL_ENVIRONMENT = """
 import sys
@@ -66,7 +68,7 @@ def test_a_terminal_has_a_bar_that_goes_away(show, tmp_path):
     log.close()
     drawn = screen.getvalue()
     assert all(text in drawn for text in ("50%", *SHOWN))
-    assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1  # the cursor is back
+    assert drawn.count("\x1b[?25l") == drawn.count(CURSOR_SHOWN) == 1  # the cursor is back
     [line] = (tmp_path / LOG_FILE).read_text().splitlines()
     assert json.loads(line)["total_steps"] == 80
 
@@ -97,7 +99,11 @@ def test_a_rank_without_a_terminal_draws_on_that_of_its_supervisor(
     log = RunLog(str(tmp_path), True, 80)
     log.progress(INTERVAL)
     log.close()
-    drawn = os.read(screen[0], 100_000).decode()
+    drawn = b""
+    while CURSOR_SHOWN.encode() not in drawn:  # a terminal hands on what it has by now
+        assert select.select([screen[0]], [], [], 30)[0], drawn
+        drawn += os.read(screen[0], 100_000)
+    drawn = drawn.decode()
     assert all(text in drawn for text in ("50%", *SHOWN))
     assert capsys.readouterr().out == ""
 
