@@ -178,7 +178,10 @@ class ServedModel(tf.Module):
         how = (size_px, self._background, self._max_side_px)
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(
-            lambda row, encoded: (row, images.eval_image(encoded, *how)),
+            # Nothing in it is for AutoGraph, which would read all of it all the same.
+            tf.autograph.experimental.do_not_convert(
+                lambda row, encoded: (row, images.eval_image(encoded, *how))
+            ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.

@@ -1,5 +1,7 @@
 """The batches that a training sees."""
 
+import tempfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,6 +69,13 @@ def test_one_stream_goes_through_all_stages(digits_dir, make_tiny, tmp_path):
         assert equal(part, stream([(stage, first, end)], first))  # as if it were the only one
     begin = stages[0][2] - 1  # before a change of stage
     assert equal(whole[begin:], stream(stages, begin))
+
+
+def test_a_killed_process_leaves_no_files_of_tracing(batches, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where AutoGraph writes code
+    before = sorted(tmp_path.iterdir())
+    assert len(batches(0, 2)) == 2
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_an_epoch_looks_different_the_next_time(batches):
