@@ -169,6 +169,7 @@ class ServedModel(tf.Module):
         count = tf.size(image_bytes)
         return probabilities[:count], pooled[:count], decoded[:count]
 
+    @tf.autograph.experimental.do_not_convert  # for the dataset in it; see input_pipeline.py
     def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Pixels uint8 [B, size, size, 3] and whether each row could be decoded, bool [B].
 
@@ -178,10 +179,7 @@ class ServedModel(tf.Module):
         how = (size_px, self._background, self._max_side_px)
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(
-            # Nothing in it is for AutoGraph, which would read all of it all the same.
-            tf.autograph.experimental.do_not_convert(
-                lambda row, encoded: (row, images.eval_image(encoded, *how))
-            ),
+            lambda row, encoded: (row, images.eval_image(encoded, *how)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.

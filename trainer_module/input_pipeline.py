@@ -30,9 +30,10 @@ PREFETCH_BATCHES = 2
 GROUP_IMAGES = 32
 # Set apart from the seeds of images, which count from 0.
 _MIX_SEED = 0x6D6978
-# All is written as graph operations already. To look for Python's `if` and `for` in it costs
-# most of a second, and leaves files in /tmp where a process is killed.
-_as_graph = tf.autograph.experimental.do_not_convert
+# For what makes datasets. Their functions are written as graph operations already: to look for
+# Python's `if` and `for` in them costs most of a second, and leaves files in the temporary folder
+# where a process is killed.
+_without_autograph = tf.autograph.experimental.do_not_convert
 
 
 def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
@@ -60,6 +61,7 @@ def _cached_order(seed: int, epoch: int, examples: int) -> np.ndarray:
     return epoch_order(seed, epoch, examples)
 
 
+@_without_autograph
 def train_dataset(
     index: RecordIndex,
     config: TrainConfig,
@@ -99,7 +101,6 @@ def train_dataset(
         return np.asarray(index.read(chosen), object), chosen, epochs
 
     # What is the same work for all images of a batch is done once, and not image by image.
-    @_as_graph
     def parse(step: tf.Tensor) -> dict[str, tf.Tensor]:
         records, chosen, epochs = tf.numpy_function(
             read, [step], (tf.string, tf.int64, tf.int64), stateful=False
@@ -114,7 +115,6 @@ def train_dataset(
             "stage": tf.repeat(stage_at(step), batch),
         }
 
-    @_as_graph
     def augment(group: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         stage = group["stage"][0]  # all images of a group belong to the same step
         how = Augmentation(
@@ -129,13 +129,11 @@ def train_dataset(
         seeds = [tf.random.fold_in([config.seed, epoch], example) for epoch, example in pairs]
         return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
 
-    @_as_graph
     def join(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         shape = tf.shape(images)  # [groups, images of a group, size, size, 3]
         images = tf.reshape(images, [batch, shape[2], shape[3], features.CHANNELS])
         return images, tf.reshape(targets, [batch, num_classes])
 
-    @_as_graph
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
         seed = tf.random.fold_in(tf.constant([config.seed, _MIX_SEED]), number)
@@ -155,6 +153,7 @@ def train_dataset(
     return dataset.prefetch(PREFETCH_BATCHES)
 
 
+@_without_autograph
 def eval_dataset(
     index: RecordIndex, config: TrainConfig, num_classes: int, ranks: Ranks
 ) -> tf.data.Dataset:
@@ -165,7 +164,6 @@ def eval_dataset(
       fewer than `eval_batch_size` images.
     """
 
-    @_as_graph
     def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, _FEATURES)
         label = _checked(parsed[features.LABEL] - config.label_offset, num_classes)
@@ -177,18 +175,18 @@ def eval_dataset(
     return dataset.batch(config.eval_batch_size).prefetch(PREFETCH_BATCHES)
 
 
+@_without_autograph
 def read_records(index: RecordIndex, chosen: range, batch: int) -> tf.data.Dataset:
     """The records at `chosen`, as string vectors of up to `batch` records."""
 
     def read(rows: np.ndarray) -> np.ndarray:
         return np.asarray(index.read(rows), object)
 
-    @_as_graph
-    def read_batch(rows: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(read, [rows], tf.string), [None])
-
     rows = tf.data.Dataset.range(chosen.start, chosen.stop, chosen.step).batch(batch)
-    return rows.map(read_batch, num_parallel_calls=2)
+    return rows.map(
+        lambda row: tf.ensure_shape(tf.numpy_function(read, [row], tf.string), [None]),
+        num_parallel_calls=2,
+    )
 
 
 def _checked(label: tf.Tensor, num_classes: int) -> tf.Tensor:
