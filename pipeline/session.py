@@ -63,8 +63,8 @@ def run(
             from pipeline import local_runner, partial_run, preparation, runs
 
             logging.getLogger().setLevel(logging.INFO)
-            connection = metadata.connect(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
-            dag = preparation.make_dag(config, data, output_dir, run_id, connection)
+            store = metadata.connect(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
+            dag = preparation.make_dag(config, data, output_dir, run_id, store)
             plan = partial_run.plan(dag, first, last)
             runs.claim(dag, output_dir)
             dead = runs.fail_dead_executions(dag, output_dir)
@@ -104,10 +104,10 @@ def _finish(
     failure = None
     if error is not None:
         failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
-    page = output_dir / "reports" / run_id / "index.html"
+    page_file = output_dir / "reports" / run_id / "index.html"
     refused = failures.refused_anomalies(error.__cause__) if error is not None else []
-    summary = summary_lib.summarize(run_id, results, page, failure, refused)
-    report.write(page, config, summary, results)
+    summary = summary_lib.summarize(run_id, results, page_file, failure, refused)
+    report.write(page_file, config, summary, results)
     summary_lib.write(output_dir / SUMMARY_FILE, summary)
     return summary
 

@@ -64,8 +64,8 @@ def finish(training: "Training", results: Mapping[str, Mapping[str, float]]) -> 
         "epochs": round(training.schedule.epoch_at(step), 4),
         "images_per_sec": round(meter.images / meter.secs, 2) if meter.secs else None,
         "stages": [
-            {"stage": index, "img_size": size_px, "images_per_sec": round(images / secs, 2)}
-            for index, (size_px, images, secs) in sorted(meter.by_stage.items())
+            {"stage": index, "img_size": size_px, "images_per_sec": round(count / secs, 2)}
+            for index, (size_px, count, secs) in sorted(meter.by_stage.items())
         ],
         "skipped_steps": meter.skipped,
         "secs": round(time.monotonic() - training.started, 2),

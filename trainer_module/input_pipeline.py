@@ -129,10 +129,10 @@ def train_dataset(
         seeds = [tf.random.fold_in([config.seed, epoch], example) for epoch, example in pairs]
         return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
 
-    def join(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        shape = tf.shape(images)  # [groups, images of a group, size, size, 3]
-        images = tf.reshape(images, [batch, shape[2], shape[3], features.CHANNELS])
-        return images, tf.reshape(targets, [batch, num_classes])
+    def join(pictures: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        shape = tf.shape(pictures)  # [groups, images of a group, size, size, 3]
+        pictures = tf.reshape(pictures, [batch, shape[2], shape[3], features.CHANNELS])
+        return pictures, tf.reshape(targets, [batch, num_classes])
 
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank

@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
             from components.evaluator.verdict import Override
             from pipeline import bless, metadata
 
-            connection = metadata.connect(uri, output_dir / session.METADATA_FILE)
+            store = metadata.connect(uri, output_dir / session.METADATA_FILE)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             override = Override(reason, getpass.getuser(), now)
-            blessed = bless.bless(connection, run_id, override, output_dir / "artifacts")
+            blessed = bless.bless(store, run_id, override, output_dir / "artifacts")
             _show(output_dir, config, run_id, blessed)
         for line in blessed.verdict.lines():
             print(line, file=capture.terminal)

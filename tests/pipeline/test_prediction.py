@@ -29,7 +29,7 @@ def model(tmp_path_factory, pictures, write_model, right_answers) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier(model) -> Classifier:
+def loaded(model) -> Classifier:
     return Classifier.load(model)
 
 
@@ -97,10 +97,10 @@ def test_outputs_that_cannot_be_written_are_refused(model, tmp_path, output):
 
 
 def test_webp_gets_an_answer_and_copies_of_a_path_too(tmp_path):
-    classifier = Classifier.load(tiny_export.write(tmp_path / "model"))
+    loaded = Classifier.load(tiny_export.write(tmp_path / "model"))
     file = tmp_path / "picture.webp"
     file.write_bytes(picture_file("webp"))
-    one, other = classifier.predict([str(file), str(file)], 3)
+    one, other = loaded.predict([str(file), str(file)], 3)
     assert one.error is None
     assert one == other
     assert len(one.top_k) == 3
@@ -120,7 +120,7 @@ def test_a_terminal_shows_the_picture_and_bars(folder):
     assert "cannot be decoded" in stream.getvalue()
 
 
-def test_evaluation_counts_what_is_right(classifier, tmp_path, pictures):
+def test_evaluation_counts_what_is_right(loaded, tmp_path, pictures):
     for number, picture in enumerate(pictures):
         # Two of 40 lie in the wrong folder, one in a folder of a class that the model lacks.
         name = {0: "bee", 1: "cat", 2: "dog"}.get(number, CLASSES[number % 3])
@@ -128,7 +128,7 @@ def test_evaluation_counts_what_is_right(classifier, tmp_path, pictures):
         (tmp_path / "data" / name / f"{number}.png").write_bytes(picture)
     (tmp_path / "data" / "ant" / "bad.png").write_bytes(b"no picture")
     images = labelled_images.read(str(tmp_path / "data"))
-    result = evaluate.measure(classifier, images, batch_size=8)
+    result = evaluate.measure(loaded, images, batch_size=8)
     assert (result.images, result.unreadable) == (40, 1)
     assert (result.top_1, result.top_5) == (37, 39)
     assert [Path(name).name for name in result.names] == ["bad.png"]
@@ -139,10 +139,10 @@ def test_evaluation_counts_what_is_right(classifier, tmp_path, pictures):
 
 
 @pytest.mark.parametrize("layout", ["validation-00000-of-00001", "Split-eval/eval-00000-of-00001"])
-def test_evaluation_reads_records(classifier, tmp_path, pictures, write_records, layout):
+def test_evaluation_reads_records(loaded, tmp_path, pictures, write_records, layout):
     rows = [(picture, CLASSES[number % 3]) for number, picture in enumerate(pictures[:9])]
     write_records(tmp_path / layout, rows)
-    result = evaluate.measure(classifier, labelled_images.read(str(tmp_path)), batch_size=4)
+    result = evaluate.measure(loaded, labelled_images.read(str(tmp_path)), batch_size=4)
     assert (result.images, result.top_1, result.unreadable) == (9, 9, 0)
 
 

@@ -108,9 +108,9 @@ def test_partial_run_is_no_refusal(results, tmp_path):
 
 
 def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path):
-    page = tmp_path / "page" / "index.html"
-    report.write(page, config, summary.summarize("r1", results, page), results)
-    text = page.read_text()
+    page_file = tmp_path / "page" / "index.html"
+    report.write(page_file, config, summary.summarize("r1", results, page_file), results)
+    text = page_file.read_text()
     for shown in (
         "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed",
         "they differ",
@@ -136,12 +136,12 @@ def test_page_of_a_run_that_failed_at_once(config, tmp_path):
         NodeResult("ImageExampleGen", "failed", 0.0),
         NodeResult("StatisticsGen", "skipped", 0.0, why="not <part> of it"),
     ]
-    page = tmp_path / "index.html"
-    made = summary.summarize("r1", results, page, "ImageExampleGen failed: no <disk>")
+    page_file = tmp_path / "index.html"
+    made = summary.summarize("r1", results, page_file, "ImageExampleGen failed: no <disk>")
     assert (made["status"], made["top_1"], made["model"]) == ("failed", None, None)
-    report.write(page, config, made, results)
-    assert "no &lt;disk&gt;" in page.read_text()
-    assert "not &lt;part&gt; of it" in page.read_text()
+    report.write(page_file, config, made, results)
+    assert "no &lt;disk&gt;" in page_file.read_text()
+    assert "not &lt;part&gt; of it" in page_file.read_text()
 
 
 def test_heat_map_shares_are_of_the_row():

@@ -21,8 +21,8 @@ def make_items(count, num_bytes=10, root="/c", split=None):
 
 
 def units(items, folder, seed=0, root="/c"):
-    plan = ingest_plan.make_plan(items, root, folder, seed)
-    return plan, [list(plan.items(unit)) for unit in range(plan.num_units)]
+    made = ingest_plan.make_plan(items, root, folder, seed)
+    return made, [list(made.items(one)) for one in range(made.num_units)]
 
 
 def test_the_plan_follows_from_items_and_seed(tmp_path):
@@ -30,18 +30,18 @@ def test_the_plan_follows_from_items_and_seed(tmp_path):
     _, first = units(items, tmp_path / "1")
     assert units(items[::-1], tmp_path / "2")[1] == first
     assert units(items, tmp_path / "3", seed=1)[1] != first
-    assert sorted(item.uri for unit in first for item in unit) == sorted(i.uri for i in items)
+    assert sorted(item.uri for one in first for item in one) == sorted(i.uri for i in items)
     moved = units(make_items(100, root="/elsewhere/d"), tmp_path / "4", root="/elsewhere/d")[1]
-    names = [[item.uri.rpartition("/")[2] for item in unit] for unit in first]
-    assert [[item.uri.rpartition("/")[2] for item in unit] for unit in moved] == names
+    names = [[item.uri.rpartition("/")[2] for item in one] for one in first]
+    assert [[item.uri.rpartition("/")[2] for item in one] for one in moved] == names
 
 
 def test_units_are_cut_by_bytes_and_by_number(tmp_path, monkeypatch):
     _, cut = units(make_items(200, 1_000_000), tmp_path / "1")
-    assert {len(unit) for unit in cut[:-1]} == {32}
-    assert [len(unit) for unit in units(make_items(8, 0), tmp_path / "2")[1]] == [2, 2, 2, 2]
+    assert {len(one) for one in cut[:-1]} == {32}
+    assert [len(one) for one in units(make_items(8, 0), tmp_path / "2")[1]] == [2, 2, 2, 2]
     monkeypatch.setattr(ingest_plan, "UNIT_ITEMS", 3)
-    assert [len(unit) for unit in units(make_items(20), tmp_path / "3")[1]] == [3] * 6 + [2]
+    assert [len(one) for one in units(make_items(20), tmp_path / "3")[1]] == [3] * 6 + [2]
     assert units([], tmp_path / "4")[1] == []
 
 
@@ -71,9 +71,9 @@ def test_memory_does_not_grow_by_more_than_the_keys(tmp_path):
 
 def test_left_out_items_are_counted(tmp_path):
     named = [*make_items(5, split="train"), *make_items(4, split="eval")]
-    plan, cut = units([*named, *make_items(3, split="test")], tmp_path)
-    assert (plan.num_items, plan.left_out) == (9, {"test": 3})
-    assert Counter(item.split for unit in cut for item in unit) == {"train": 5, "eval": 4}
+    made, cut = units([*named, *make_items(3, split="test")], tmp_path)
+    assert (made.num_items, made.left_out) == (9, {"test": 3})
+    assert Counter(item.split for one in cut for item in one) == {"train": 5, "eval": 4}
 
 
 @pytest.mark.parametrize(
