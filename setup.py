@@ -15,7 +15,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
-    package_data={"pipeline": ["templates/*.html"]},
+    package_data={"pipeline.report": ["templates/*.html"]},
     install_requires=[
         "tensorflow>=2.16.2,<2.22",
         "tfx>=1.16.0,<1.22",

@@ -28,11 +28,12 @@ def measure_here(batch: int, micro_batches: int) -> None:
     """Prints the bytes that some steps took, and those of their input, as JSON."""
     import tensorflow as tf
 
-    from trainer_module import architectures, devices
+    from trainer_module import devices
     from trainer_module.config import TrainConfig
     from trainer_module.distributed import SingleProcess
-    from trainer_module.initial_weights import initial_weights
-    from trainer_module.model import Network
+    from trainer_module.network import architectures
+    from trainer_module.network.initial_weights import initial_weights
+    from trainer_module.network.model import Network
     from trainer_module.train_step import TrainState, make_train_step
 
     config = TrainConfig(train_batch_size=batch, grad_accum_steps=micro_batches)

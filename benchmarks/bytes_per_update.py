@@ -41,10 +41,11 @@ def measure_here(folder: Path, width: float) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from trainer_module import architectures, distributed
+    from trainer_module import distributed
     from trainer_module.config import TrainConfig
-    from trainer_module.initial_weights import initial_weights
-    from trainer_module.model import Network
+    from trainer_module.network import architectures
+    from trainer_module.network.initial_weights import initial_weights
+    from trainer_module.network.model import Network
     from trainer_module.train_step import TrainState, make_train_step
 
     ranks = distributed.join(False)

@@ -39,7 +39,7 @@ def write_records(path: Path, count: int) -> None:
     from sklearn.datasets import load_digits
 
     from preprocessing import features
-    from preprocessing.records import make_record
+    from preprocessing.files.records import make_record
 
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
@@ -62,11 +62,11 @@ def export_model(path: Path) -> None:
     """Exports EfficientNetV2-S with random weights, as the trainer does."""
     import tensorflow as tf
 
-    from trainer_module import architectures
     from trainer_module.config import TrainConfig
-    from trainer_module.export import ServedModel, export
-    from trainer_module.initial_weights import initial_weights
-    from trainer_module.model import Network
+    from trainer_module.network import architectures
+    from trainer_module.network.initial_weights import initial_weights
+    from trainer_module.network.model import Network
+    from trainer_module.serving.export import ServedModel, export
 
     network = Network(architectures.build(TrainConfig().arch, CLASSES))
     named = {key: tf.constant(value) for key, value in initial_weights(network, 0).items()}
@@ -109,7 +109,7 @@ def signature(folder: Path) -> Callable[[Path], None]:
     """The exported model over the records, without TFMA."""
     import tensorflow as tf
 
-    from trainer_module.signatures import PROBABILITIES, SERVING_EXAMPLES
+    from trainer_module.serving.signatures import PROBABILITIES, SERVING_EXAMPLES
 
     serve = tf.saved_model.load(str(folder / "model")).signatures[SERVING_EXAMPLES]
 

@@ -21,10 +21,10 @@ import photographs
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import records
 from trainer_module.config import TrainConfig
+from trainer_module.data import record_index
+from trainer_module.data.input_pipeline import train_dataset
 from trainer_module.distributed import SingleProcess
-from trainer_module.input_pipeline import train_dataset
 from trainer_module.stages import stage_schedule
 
 BATCH = 32
@@ -60,7 +60,7 @@ def ours(folder: Path, size_px: int) -> Iterator:
         raug_magnitude=10.0,
         max_epochs=1_000_000,
     )
-    index = records.build_index(records.find_shards(str(folder), (features.TRAIN_SPLIT,)))
+    index = record_index.build_index(record_index.find_shards(str(folder), (features.TRAIN_SPLIT,)))
     [stage] = stage_schedule(config)
     stages = [(stage, 0, 10**9)]
     return iter(train_dataset(index, config, stages, 0, photographs.CLASSES, SingleProcess()))
@@ -68,7 +68,7 @@ def ours(folder: Path, size_px: int) -> Iterator:
 
 def encoded(folder: Path) -> list[bytes]:
     """The JPEG files in the training records of a folder."""
-    index = records.build_index(records.find_shards(str(folder), (features.TRAIN_SPLIT,)))
+    index = record_index.build_index(record_index.find_shards(str(folder), (features.TRAIN_SPLIT,)))
     examples = map(tf.train.Example.FromString, index.read(range(len(index))))
     return [example.features.feature[features.ENCODED].bytes_list.value[0] for example in examples]
 

@@ -7,8 +7,9 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 from sklearn.datasets import load_sample_images
 
-from preprocessing import features, image_ops
-from preprocessing.records import make_record
+from preprocessing import features
+from preprocessing.files.records import make_record
+from preprocessing.images import image_ops
 
 SIZE_PX = (500, 375)  # width, height: what most of ImageNet's photographs have
 # With it, the files have about 75 kB.

@@ -32,7 +32,7 @@ from pathlib import Path
 import common
 import photographs
 
-from preprocessing.settings import Settings
+from preprocessing.stage.options import Settings
 
 WORKERS = 2
 MAX_SIDE_PX = 256
@@ -61,7 +61,8 @@ def our_run(corpus: str, output: str) -> None:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from preprocessing import beam_stage, ingest
+    from preprocessing.ingest import ingest
+    from preprocessing.stage import beam_stage
 
     logging.getLogger().setLevel(logging.ERROR)
     options = ["--direct_running_mode=multi_processing", f"--direct_num_workers={WORKERS}"]

@@ -23,11 +23,11 @@ import numpy as np
 import tensorflow as tf
 from common import Verdict, print_machine, print_table
 
-from trainer_module import architectures, weights_io
-from trainer_module.activation_format import ServedFormat
-from trainer_module.export import ServedModel, export
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network import architectures, weights_io
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
+from trainer_module.network.tensor_format import ServedFormat
+from trainer_module.serving.export import ServedModel, export
 
 SIZE_PX, CLASSES = 224, 1000
 BATCH_SIZES = (1, 32)

@@ -35,10 +35,10 @@ def ours(size_px: int, steps: int) -> Iterator[None]:
     """Builds and trains; yields after each step."""
     import tensorflow as tf
 
-    from trainer_module import architectures
     from trainer_module.distributed import SingleProcess
-    from trainer_module.initial_weights import initial_weights
-    from trainer_module.model import Network
+    from trainer_module.network import architectures
+    from trainer_module.network.initial_weights import initial_weights
+    from trainer_module.network.model import Network
     from trainer_module.train_step import TrainState, make_train_step
 
     images, targets = map(tf.constant, batch(size_px))

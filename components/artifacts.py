@@ -10,8 +10,8 @@ class Quarantine(artifact.Artifact):
     """Images that could not be used, `quarantine.jsonl`, and copies, `duplicates.jsonl`.
 
     A line of the former is an object with `uri` (of the source file), `sha256`, `bytes` (size),
-    `class`, `split`, `reason` and `detail`; preprocessing/duplicates.py describes the latter. The
-    files are there, and empty, when every image was usable or without copies.
+    `class`, `split`, `reason` and `detail`; preprocessing/stage/duplicates.py describes the latter.
+    The files are there, and empty, when every image was usable or without copies.
     """
 
     TYPE_NAME = "Quarantine"

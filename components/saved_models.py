@@ -9,8 +9,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from trainer_module import export_files
-from trainer_module.file_digest import sha256_of
+from preprocessing.files.digest import sha256_of
+from trainer_module.serving import export_files
 
 GRAPH_FILE = "saved_model.pb"
 

@@ -21,7 +21,7 @@ from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.evaluator.verdict import Override
 from components.pusher import executor as pusher_executor
-from pipeline.run_record import RunRecord
+from pipeline.mlmd.run_record import RunRecord
 from preprocessing.errors import InputError
 
 NODE_ID = "GateOverride"

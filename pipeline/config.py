@@ -11,7 +11,7 @@ from pydantic import Field
 
 from components.example_validator.limits import Limits
 from pipeline import node_names
-from preprocessing.colors import color_code, parse_color
+from preprocessing.images.colors import color_code, parse_color
 from trainer_module.config import TrainConfig
 from trainer_module.settings import Float, Settings
 

@@ -21,7 +21,7 @@ from tfx.types import artifact_utils
 from tfx.utils import import_utils
 
 from components.property_driver import PropertyDriver
-from pipeline.history import Artifacts
+from pipeline.mlmd.history import Artifacts
 
 
 @dataclasses.dataclass(frozen=True)

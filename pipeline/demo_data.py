@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from preprocessing.errors import InputError
-from preprocessing.publish import staged
+from preprocessing.files.publish import staged
 
 # Values of scikit-learn's digits are counts of set pixels in 4 x 4 blocks.
 _MAX_VALUE = 16

@@ -6,7 +6,7 @@ from components.evaluator import image_metrics, outcomes
 from components.evaluator.rules import Rules
 from pipeline.config import EvaluationConfig
 from preprocessing import features
-from trainer_module import signatures
+from trainer_module.serving import signatures
 
 SLICE_FEATURES = {
     "class": features.CLASS_TEXT,

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
-from preprocessing import storage
 from preprocessing.errors import InputError
-from preprocessing.sources import opening, spans
+from preprocessing.sources import opening, spans, storage
 from preprocessing.sources.base import Source, Survey
 from preprocessing.sources.folder import FolderSource
 from preprocessing.sources.manifest import ManifestSource

@@ -17,14 +17,16 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from preprocessing import beam_stage, features, ingest, transform
-from preprocessing.colors import color_code, parse_color
-from preprocessing.counts import equations
-from preprocessing.duplicates import POLICIES
+from preprocessing import features, transform
 from preprocessing.errors import InputError
-from preprocessing.publish import scratch_folder, staged
-from preprocessing.settings import Settings
+from preprocessing.files.publish import scratch_folder, staged
+from preprocessing.images.colors import color_code, parse_color
+from preprocessing.ingest import ingest
 from preprocessing.sources.opening import AUTO, FORMATS, open_source
+from preprocessing.stage import beam_stage
+from preprocessing.stage.counts import equations
+from preprocessing.stage.duplicates import POLICIES
+from preprocessing.stage.options import Settings
 
 BAD_INPUT = 2
 

@@ -19,8 +19,9 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from preprocessing import features, ingest
+from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.ingest import ingest
 
 # Label of a name that is no class.
 UNKNOWN_LABEL = -1

@@ -16,11 +16,11 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.code_digest import code_digest
 from components.property_driver import PropertyDriver
-from pipeline import local_runner, partial_run, runs
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
-from pipeline.metadata import connection_config
+from pipeline.mlmd.connection import connection_config
 from pipeline.output_capture import OutputCapture
+from pipeline.runner import local_runner, partial_run, run_claims
 
 KILL, FAIL, CTRL_C = "kill", "fail", "ctrl-c"
 
@@ -154,8 +154,8 @@ class SmallRuns:
         """Returns what became of the nodes, by name."""
         dag = self.dag(text, **more)
         plan = partial_run.plan(dag, first, last)
-        runs.claim(dag, self.claimed_by)
-        runs.fail_dead_executions(dag, self.folder)
+        run_claims.claim(dag, self.claimed_by)
+        run_claims.fail_dead_executions(dag, self.folder)
         results = local_runner.run(
             dag,
             RunConsole(io.StringIO()),

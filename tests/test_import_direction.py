@@ -71,10 +71,10 @@ def test_direction(path):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("preprocessing/x.py", "import trainer_module.model"),
+        ("preprocessing/x.py", "import trainer_module.network.model"),
         ("preprocessing/x.py", "def f():\n    from tfx import types"),
         ("trainer_module/x.py", "from preprocessing import image_ops"),
-        ("trainer_module/x.py", "from preprocessing.beam_stage import run"),
+        ("trainer_module/x.py", "from preprocessing.stage.beam_stage import run"),
         ("components/a/x.py", "from pipeline.config import PipelineConfig"),
         ("components/a/x.py", "from ...pipeline import config"),
         ("pipeline/pipeline.py", "import kubeflow.compile"),

@@ -12,8 +12,8 @@ BACKGROUND = (0, 200, 0)
 
 def network(num_classes: int = len(CLASSES)):
     """The network of `write`."""
-    from trainer_module import architectures
-    from trainer_module.model import Network
+    from trainer_module.network import architectures
+    from trainer_module.network.model import Network
 
     return Network(architectures.build("efficientnetv2-s", num_classes, 0.1, 0.1))
 
@@ -22,7 +22,7 @@ def folded(num_classes: int = len(CLASSES), seed: int = 3) -> dict[str, np.ndarr
     """The weights of `write`."""
     import tensorflow as tf
 
-    from trainer_module.initial_weights import initial_weights
+    from trainer_module.network.initial_weights import initial_weights
 
     net = network(num_classes)
     weights = {name: tf.constant(v) for name, v in initial_weights(net, seed=seed).items()}
@@ -31,9 +31,9 @@ def folded(num_classes: int = len(CLASSES), seed: int = 3) -> dict[str, np.ndarr
 
 def write(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 3) -> Path:
     """Exports a network with random weights."""
-    from trainer_module.activation_format import ServedFormat
-    from trainer_module.export import ServedModel, export
-    from trainer_module.model import Network
+    from trainer_module.network.model import Network
+    from trainer_module.network.tensor_format import ServedFormat
+    from trainer_module.serving.export import ServedModel, export
 
     served = Network(network(len(classes)).architecture, ServedFormat())
     model = ServedModel(served, folded(len(classes), seed), classes, SIZE_PX, BACKGROUND)

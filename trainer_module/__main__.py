@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Sequence
 
 from preprocessing.errors import InputError
-from trainer_module import distributed_env, flags, launch, supervise
+from trainer_module import flags
 from trainer_module.config import TrainConfig
-from trainer_module.heartbeat import Heartbeat
-from trainer_module.launch import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
+from trainer_module.job import processes, rank_env, supervisor
+from trainer_module.job.heartbeat import Heartbeat
+from trainer_module.job.processes import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,15 +36,15 @@ def run(config: TrainConfig) -> int:
         if not getattr(config, name):
             raise InputError(f"--{name} is required")
     _quieten()
-    if launch.is_supervised():
-        launch.end_with_supervisor()
+    if processes.is_supervised():
+        processes.end_with_supervisor()
         return run_rank(config)
-    if distributed_env.in_horovod_job():
+    if rank_env.in_horovod_job():
         # Ranks that another launcher started: nobody here watches them.
-        first = distributed_env.rank() == 0
-        with supervise.lock(config.model_dir) if first else contextlib.nullcontext():
+        first = rank_env.rank() == 0
+        with supervisor.lock(config.model_dir) if first else contextlib.nullcontext():
             return run_rank(config)
-    return supervise.run(config)
+    return supervisor.run(config)
 
 
 def run_rank(config: TrainConfig) -> int:
@@ -51,7 +52,7 @@ def run_rank(config: TrainConfig) -> int:
 
     How it ended also stands in the last sign of its heartbeat, as `horovodrun` hides it.
     """
-    heartbeat = Heartbeat(config.model_dir, distributed_env.rank())
+    heartbeat = Heartbeat(config.model_dir, rank_env.rank())
     heartbeat.start()
     status, error = CRASHED, "interrupted"
     try:
@@ -66,7 +67,7 @@ def run_rank(config: TrainConfig) -> int:
     if status == INTERRUPTED:
         # To a supervised rank's horovodrun it is no failure: that would make it end the others,
         # which may still write the checkpoint.
-        return DONE if launch.is_supervised() else FAILED
+        return DONE if processes.is_supervised() else FAILED
     return status
 
 
@@ -75,7 +76,8 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     # Only now, so that a wrong flag is told at once, and the supervisor stays small.
     import tensorflow as tf
 
-    from trainer_module import interruption, loop
+    from trainer_module import loop
+    from trainer_module.job import stop_signal
 
     try:
         loop.run(config, heartbeat)
@@ -85,7 +87,7 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
         return FAILED, str(error)
     except tf.errors.DataLossError as error:  # the same every time
         return FAILED, f"a record of data_dir is damaged: {error.message.splitlines()[0]}"
-    except interruption.TrainingInterrupted as error:
+    except stop_signal.TrainingInterrupted as error:
         return INTERRUPTED, str(error)
     return DONE, ""
 
@@ -98,5 +100,5 @@ def _quieten() -> None:
 
 
 if __name__ == "__main__":
-    launch.die_with_parent()
+    processes.die_with_parent()
     sys.exit(main(sys.argv[1:]))

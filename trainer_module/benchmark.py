@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from trainer_module.data.input_pipeline import eval_dataset, train_dataset
 from trainer_module.evaluate import latency_ms
-from trainer_module.input_pipeline import eval_dataset, train_dataset
 from trainer_module.train_step import make_train_step
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ import resource
 
 import tensorflow as tf
 
-from trainer_module.activation_format import CHANNELS_FIRST, CHANNELS_LAST
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
+from trainer_module.network.tensor_format import CHANNELS_FIRST, CHANNELS_LAST
 from trainer_module.train_step import compute_dtype
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.distributed_env import in_horovod_job
+from trainer_module.job.rank_env import in_horovod_job
 
 
 class Ranks(Protocol):

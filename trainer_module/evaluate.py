@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
-from trainer_module.model import Network
+from trainer_module.network.model import Network
 from trainer_module.train_step import compute_dtype
 
 TOP_K = 5

@@ -9,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import extra_exports, images, weights_io
-from trainer_module.activation_format import ServedFormat
+from trainer_module.data import eval_image
+from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import make_logits
-from trainer_module.export import ServedModel, export
-from trainer_module.input_pipeline import read_records
-from trainer_module.model import Network
-from trainer_module.signatures import PROBABILITIES
+from trainer_module.network import weights_io
+from trainer_module.network.model import Network
+from trainer_module.network.tensor_format import ServedFormat
+from trainer_module.serving import variants
+from trainer_module.serving.export import ServedModel, export
+from trainer_module.serving.signatures import PROBABILITIES
 
 if TYPE_CHECKING:
     from trainer_module.loop import Training
@@ -98,7 +100,7 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
     how = (config.eval_img_size, (red, green, blue), config.max_side_px)
     model = ServedModel(network, folded, training.class_names, *how)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
-    extra_exports.write(training, model, folded)
+    variants.write(training, model, folded)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)
@@ -122,7 +124,7 @@ def _write_parity(training: "Training", weights: Sequence[np.ndarray]) -> None:
     )
     encoded = parsed[features.ENCODED].numpy()
     size_px = training.config.eval_img_size
-    batch = tf.stack([images.eval_image(image, size_px) for image in encoded])
+    batch = tf.stack([eval_image.eval_image(image, size_px) for image in encoded])
     probabilities = tf.nn.softmax(logits(batch, *map(tf.constant, weights))).numpy()
     path = Path(training.config.model_dir) / PARITY_FILE
     partial = path.with_suffix(".partial")

@@ -9,25 +9,18 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import (
-    architectures,
-    benchmark,
-    devices,
-    distributed,
-    finish,
-    predictions,
-    records,
-    weights_io,
-)
+from trainer_module import benchmark, devices, distributed, finish, predictions
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
+from trainer_module.data import record_index
+from trainer_module.data.input_pipeline import eval_dataset, train_dataset
 from trainer_module.evaluate import Evaluation
-from trainer_module.heartbeat import COMPILING, EVALUATING, FINISHING, TRAINING, Heartbeat
-from trainer_module.initial_weights import initial_weights
-from trainer_module.input_pipeline import eval_dataset, train_dataset
-from trainer_module.interruption import StopRequest, TrainingInterrupted
+from trainer_module.job.heartbeat import COMPILING, EVALUATING, FINISHING, TRAINING, Heartbeat
+from trainer_module.job.stop_signal import StopRequest, TrainingInterrupted
 from trainer_module.meter import Meter, TrainingError
-from trainer_module.model import Network
+from trainer_module.network import architectures, weights_io
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
 from trainer_module.stages import Stage
@@ -69,7 +62,7 @@ class Training:
         """
         self.started = time.monotonic()
         self.config, self.ranks, self.heartbeat = config, ranks, heartbeat
-        self.class_names = records.class_names(config.data_dir, config.num_classes)
+        self.class_names = record_index.class_names(config.data_dir, config.num_classes)
         self.train_index = _index(config.data_dir, (features.TRAIN_SPLIT,))
         self.eval_index = _index(config.data_dir, features.EVAL_SPLIT_NAMES)
         self.schedule = Schedule(config, len(self.train_index), ranks.size)
@@ -249,8 +242,8 @@ class Training:
         )
 
 
-def _index(data_dir: str, split_names: tuple[str, ...]) -> records.RecordIndex:
-    index = records.build_index(records.find_shards(data_dir, split_names))
+def _index(data_dir: str, split_names: tuple[str, ...]) -> record_index.RecordIndex:
+    index = record_index.build_index(record_index.find_shards(data_dir, split_names))
     if not len(index):
         raise InputError(f"the split {split_names[0]!r} of data_dir {data_dir!r} has no records")
     return index

@@ -13,10 +13,13 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import architectures, devices, distributed, flags, launch, memory_fit, records
+from trainer_module import devices, distributed, flags
 from trainer_module.config import TrainConfig
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.data import record_index
+from trainer_module.job import memory_fit, processes
+from trainer_module.network import architectures
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 # What a training needs beside a step: batches on their way, Horovod's and NCCL's buffers, logs.
@@ -28,17 +31,17 @@ def main(arguments: Sequence[str]) -> int:
     """Tries the step; returns the exit status."""
     try:
         config = flags.parse(arguments)
-        class_names = records.class_names(config.data_dir, config.num_classes)
+        class_names = record_index.class_names(config.data_dir, config.num_classes)
         ranks = distributed.SingleProcess()
         devices.set_up(config, ranks)
         take_step(config, len(class_names), ranks)
     except InputError as error:
         print(f"error: {error}")
-        return launch.BAD_INPUT
+        return processes.BAD_INPUT
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         print(f"out of memory: {error}")
         return memory_fit.TOO_LARGE
-    return launch.DONE
+    return processes.DONE
 
 
 def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -> None:
@@ -67,5 +70,5 @@ def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -
 
 
 if __name__ == "__main__":
-    launch.end_with_supervisor()
+    processes.end_with_supervisor()
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer_module.config import TrainConfig
-from trainer_module.flat import Layout
+from trainer_module.network.flat_vector import Layout
 
 
 @dataclasses.dataclass(frozen=True)

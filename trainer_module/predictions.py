@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import images
+from trainer_module.data import eval_image
+from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import make_logits
-from trainer_module.input_pipeline import read_records
 from trainer_module.train_step import compute_dtype
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def predict(training: "Training") -> int:
         for records in read_records(training.eval_index, everything, config.eval_batch_size):
             parsed = tf.io.parse_example(records, _FEATURES)
             batch = tf.map_fn(
-                lambda encoded: images.eval_image(encoded, config.eval_img_size),
+                lambda encoded: eval_image.eval_image(encoded, config.eval_img_size),
                 parsed[features.ENCODED],
                 fn_output_signature=tf.uint8,
             )

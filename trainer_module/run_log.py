@@ -10,7 +10,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from trainer_module import terminal
+from trainer_module.job import terminal
 from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
 

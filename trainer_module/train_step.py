@@ -9,7 +9,7 @@ from preprocessing import features
 from trainer_module import optimizers
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
-from trainer_module.model import Network
+from trainer_module.network.model import Network
 from trainer_module.optimizers import Parameter
 
 # Dynamic loss scaling of float16 (arXiv 1710.03740, section 3.2).

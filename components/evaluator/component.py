@@ -51,7 +51,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     Component `inputs`:
       - `examples`: `Examples` with an `eval` split, uncompressed TFRecords.
-      - `model`: the candidate, a `Model` with the signatures of trainer_module/export.py.
+      - `model`: the candidate, a `Model` with the signatures of trainer_module/serving/export.py.
       - `baseline_model`: a `Model` to compare with; an artifact that holds no SavedModel means
         that there is none, and rules about a change then do not apply. One that does not load
         ends the node or is left out, as the rules say.

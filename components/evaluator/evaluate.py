@@ -10,7 +10,7 @@ from tfx_bsl.tfxio import tf_example_record
 
 from components.evaluator import outcomes
 from preprocessing import features
-from trainer_module import signatures
+from trainer_module.serving import signatures
 
 # Images that go through a model at once. TFX would let Beam choose up to 1,000, whose pixels and
 # activations need gigabytes at 384 px; on a CPU larger batches are no faster.

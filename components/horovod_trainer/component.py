@@ -40,7 +40,7 @@ class HorovodTrainer(base_component.BaseComponent):
       - `transform_graph`: the `TransformGraph` whose vocabulary numbered the labels.
 
     Component `outputs`:
-      - `model`: `Model`, the SavedModel of trainer_module/export.py.
+      - `model`: `Model`, the SavedModel of trainer_module/serving/export.py.
       - `model_run`: `ModelRun`, the training's `model_dir`: checkpoints, export, TensorBoard
         events, `train_log.jsonl`, `train_summary.json` and `parity.tfrecord`.
     """

@@ -8,7 +8,7 @@ from tfx.orchestration.portable import data_types
 
 from components.property_driver import PropertyDriver
 from preprocessing.errors import InputError
-from trainer_module.file_digest import sha256_of
+from preprocessing.files.digest import sha256_of
 
 DIGEST_KEY = "init_weights_sha256"
 

@@ -20,9 +20,10 @@ from components.artifacts import CONTENT_FINGERPRINT
 from components.horovod_trainer import driver, warm_up
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import launch, records
 from trainer_module.config import TrainConfig
+from trainer_module.data import record_index
 from trainer_module.finish import EXPORT_FOLDER
+from trainer_module.job import processes
 from trainer_module.run_log import LOG_FILE, SUMMARY_FILE
 
 # Trainings that are not complete, one folder each, beside the node's outputs.
@@ -72,11 +73,11 @@ def train(config: TrainConfig) -> None:
       InputError: the training refused its settings or data.
       RuntimeError: the training failed.
     """
-    environment = {**os.environ, launch.PARENT_VARIABLE: str(os.getpid())}
+    environment = {**os.environ, processes.PARENT_VARIABLE: str(os.getpid())}
     progress.report("starting the training")
     log = LogFollower(Path(config.model_dir) / LOG_FILE)
     process = subprocess.Popen(
-        launch.command(config),
+        processes.command(config),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,11 +92,11 @@ def train(config: TrainConfig) -> None:
             except subprocess.TimeoutExpired:
                 log.report_new()
     finally:
-        launch.terminate(process.pid)  # nothing to do when it has ended by itself
+        processes.terminate(process.pid)  # nothing to do when it has ended by itself
         output.join()
-    if process.returncode == launch.BAD_INPUT:
+    if process.returncode == processes.BAD_INPUT:
         raise InputError(output.error)
-    if process.returncode != launch.DONE:
+    if process.returncode != processes.DONE:
         raise RuntimeError(f"{output.error} (exit status {process.returncode})")
 
 
@@ -127,7 +128,7 @@ def check_class_names(examples: str, transform_graph: str) -> None:
         features.CLASS_VOCABULARY
     )
     in_graph = [name.decode() for name in vocabulary]
-    in_records = records.class_names(examples, num_classes=0)
+    in_records = record_index.class_names(examples, num_classes=0)
     if in_graph != in_records:
         raise ValueError(
             "records and transform graph must come from the same preprocessing. Received: "

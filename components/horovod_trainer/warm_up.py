@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from preprocessing import features
-from trainer_module import export_files, signatures
+from trainer_module.serving import export_files, signatures
 
 # Each signature with each number of rows: TensorFlow prepares some operations by batch size.
 BATCH_SIZES = (1, 8)
@@ -23,7 +23,7 @@ def write(folder: Path) -> None:
     """Adds `assets.extra/tf_serving_warmup_requests` to a SavedModel, and renews its checksums.
 
     Args:
-      folder: a SavedModel with the signatures of trainer_module/export.py.
+      folder: a SavedModel with the signatures of trainer_module/serving/export.py.
     """
     path = folder / export_files.EXTRA_FOLDER / export_files.WARM_UP_FILE
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -43,7 +43,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     Component `outputs`:
       - `examples`: `Examples` with the splits `train` and `eval`: uncompressed TFRecords of
         source records (see preprocessing/features.py), and the index and `ingestion.json` of
-        preprocessing/ingest.py.
+        preprocessing/ingest/ingest.py.
       - `image_facts`: `Examples` with the same splits: for each source record a small one
         without pixels (format, size, class; see preprocessing/features.py), for statistics.
 

@@ -10,8 +10,8 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.examples import describe_examples
 from components.progress import report
-from preprocessing import ingest, storage
-from preprocessing.sources import spans
+from preprocessing.ingest import ingest
+from preprocessing.sources import spans, storage
 from preprocessing.sources.base import Source
 from preprocessing.sources.opening import open_source
 

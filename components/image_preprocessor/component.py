@@ -10,7 +10,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from components.artifacts import Quarantine
 from components.code_digest import code_digest
 from components.image_preprocessor import executor
-from preprocessing.colors import color_code, parse_color
+from preprocessing.images.colors import color_code, parse_color
 
 
 class ImagePreprocessorSpec(types.ComponentSpec):
@@ -51,10 +51,10 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
     Component `outputs`:
       - `transformed_examples`: `Examples` with the splits `train` and `eval`: uncompressed
         TFRecord shards of the records of preprocessing/features.py, and beside them the files
-        that preprocessing/beam_stage.py lists: class names, counts, statistics, manifest.
+        that preprocessing/stage/beam_stage.py lists: class names, counts, statistics, manifest.
       - `transform_graph`: `TransformGraph` that maps `image/class/text` to
         `image/class/label`, with the vocabulary `class_names`; in its folder `statistics.json`
-        and `class_frequencies.txt` (see preprocessing/class_statistics.py).
+        and `class_frequencies.txt` (see preprocessing/stage/class_statistics.py).
       - `quarantine`: `Quarantine`.
     """
 
@@ -86,7 +86,7 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
           max_pixels: an image whose header says more is set aside and not decoded.
           shard_size_mb: target size of an output shard, 10^6 bytes.
           on_duplicate: what becomes of files with the same bytes: `keep`, `drop` or `fail`; see
-            preprocessing/duplicates.py.
+            preprocessing/stage/duplicates.py.
         """
         super().__init__(
             ImagePreprocessorSpec(

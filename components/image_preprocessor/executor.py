@@ -19,11 +19,13 @@ from tfx.utils import io_utils
 
 from components.examples import describe_examples
 from components.progress import report
-from preprocessing import beam_stage, features, ingest, transform
-from preprocessing.colors import parse_color
-from preprocessing.counts import equations
-from preprocessing.publish import scratch_folder
-from preprocessing.settings import Settings
+from preprocessing import features, transform
+from preprocessing.files.publish import scratch_folder
+from preprocessing.images.colors import parse_color
+from preprocessing.ingest import ingest
+from preprocessing.stage import beam_stage
+from preprocessing.stage.counts import equations
+from preprocessing.stage.options import Settings
 
 QUARANTINE_KEY = "quarantine"
 

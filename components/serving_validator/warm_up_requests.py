@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.dsl.io import fileio
 
-from trainer_module import export_files
+from trainer_module.serving import export_files
 
 
 def unpack(model: str, path: str) -> str:

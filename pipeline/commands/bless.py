@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import config_file, failures, session
+from pipeline import config_file, failures
 from pipeline.config import PipelineConfig
 from pipeline.output_capture import OutputCapture
+from pipeline.runner import session
 from preprocessing.errors import InputError
 
 LATEST = "latest"
@@ -55,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
         with capture.to_file(output_dir / "logs" / run_id / "bless.log"):
             # Importing TFX takes seconds, and prints.
             from components.evaluator.verdict import Override
-            from pipeline import bless, metadata
+            from pipeline import bless
+            from pipeline.mlmd import connection
 
-            store = metadata.connect(uri, output_dir / session.METADATA_FILE)
+            store = connection.connect(uri, output_dir / session.METADATA_FILE)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             override = Override(reason, getpass.getuser(), now)
             blessed = bless.bless(store, run_id, override, output_dir / "artifacts")
@@ -104,9 +106,9 @@ def _config(output_dir: Path, run_id: str) -> PipelineConfig:
 
 def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -> None:
     """Makes summary and page of the last run say what is served, if it was that run."""
-    from pipeline import report
-    from pipeline import summary as summary_lib
-    from pipeline.local_runner import NodeResult
+    from pipeline.report import page
+    from pipeline.report import summary as summary_lib
+    from pipeline.runner.local_runner import NodeResult
 
     file = output_dir / session.SUMMARY_FILE
     summary = json.loads(file.read_text(encoding="utf-8"))
@@ -131,5 +133,5 @@ def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -
         )
         for node in summary["nodes"]
     ]
-    report.write(Path(summary["report"]), config, summary, results)
+    page.write(Path(summary["report"]), config, summary, results)
     summary_lib.write(file, summary)

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline import failures, labelled_images
-from pipeline.labelled_images import LabelledImage
-from pipeline.model_files import find_saved_model
-from pipeline.prediction import BATCH_SIZE, Classifier, batches
+from pipeline import failures
+from pipeline.inference import labelled_images
+from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches
+from pipeline.inference.find_model import find_saved_model
+from pipeline.inference.labelled_images import LabelledImage
 from preprocessing.errors import InputError
 
 TOP_K = 5

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import failures, prediction_view
-from pipeline.model_files import find_saved_model
-from pipeline.prediction import BATCH_SIZE, Classifier, batches, check_paths, list_files
+from pipeline import failures
+from pipeline.inference import view
+from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches, check_paths, list_files
+from pipeline.inference.find_model import find_saved_model
 from pipeline.progress_lines import ProgressLines
 from preprocessing.errors import InputError
 
@@ -71,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     for group in batches(files, BATCH_SIZE):
         predictions = classifier.predict(group, args.top_k)
         for prediction in predictions[: max(0, MAX_THUMBNAILS - total)] if pictures else ():
-            prediction_view.show(console, prediction)
+            view.show(console, prediction)
         rest = predictions[max(0, MAX_THUMBNAILS - total) :] if pictures else predictions
         if rest:
-            lines = [p.to_json() for p in rest] if args.json else prediction_view.table(rest)
+            lines = [p.to_json() for p in rest] if args.json else view.table(rest)
             print("\n".join(lines), flush=True)
         total += len(predictions)
         answered += sum(prediction.error is None for prediction in predictions)
@@ -87,13 +88,13 @@ def _write(args: argparse.Namespace, model: Path, files: Iterable[str]) -> int:
     # Beam is not needed for a few pictures, and takes seconds to import.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of Google's libraries, about Python 3.10
-        from pipeline import bulk_prediction
+        from pipeline.inference import bulk
 
     output = Path(args.output)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     with ProgressLines(sys.stderr):
-        rows = bulk_prediction.run(model, files, output, args.top_k, args.num_workers)
-    bad = bulk_prediction.bad_file(output)
+        rows = bulk.run(model, files, output, args.top_k, args.num_workers)
+    bad = bulk.bad_file(output)
     with bad.open(encoding="utf-8", newline="") as file:
         unreadable = sum(1 for _ in csv.reader(file)) - 1
     print(f"{rows} predictions in {output}")

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from pipeline import config_file, node_names, preflight, session
+from pipeline import config_file, node_names, preflight
+from pipeline.runner import session
 from preprocessing.errors import InputError
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.explain_cache:
         if args.first or args.last:
             raise InputError("--explain-cache explains whole runs; give it without --from, --until")
-        from pipeline import explain  # brings ml-metadata, which takes seconds
+        from pipeline.runner import explain  # brings ml-metadata, which takes seconds
 
         return explain.run(config, preflight.check_data(config), output_dir)
     data = preflight.check(config, output_dir)

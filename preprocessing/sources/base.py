@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from preprocessing import storage
+from preprocessing.sources import storage
 from preprocessing.sources.class_names import ClassNames
 
 # A larger file is no picture, and would not fit into memory on every worker.

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from preprocessing import storage
 from preprocessing.errors import InputError
+from preprocessing.sources import storage
 
 _MAX_FILE_BYTES = 100_000_000
 _MAX_DIGITS = 18

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-from preprocessing import listing, storage
 from preprocessing.errors import InputError
+from preprocessing.files.tfrecord import DamagedFileError
+from preprocessing.sources import listing, storage
 from preprocessing.sources.base import ASSUMED_IMAGE_BYTES, Item, Source, Survey
 from preprocessing.sources.class_names import ClassNames
 from preprocessing.sources.splits import split_named
-from preprocessing.tfrecord_file import DamagedFileError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

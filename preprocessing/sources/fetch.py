@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from preprocessing import storage
+from preprocessing.sources import storage
 
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 20

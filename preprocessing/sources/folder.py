@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from preprocessing import listing, storage
 from preprocessing.errors import InputError
+from preprocessing.sources import listing, storage
 from preprocessing.sources.base import Item, Source, Survey
 from preprocessing.sources.class_names import ClassNames, is_class_text
 from preprocessing.sources.splits import split_named

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from preprocessing import storage
 from preprocessing.errors import InputError
+from preprocessing.sources import storage
 from preprocessing.sources.base import ASSUMED_IMAGE_BYTES, Item, Source, Survey
 from preprocessing.sources.class_names import ClassNames, is_class_text
 from preprocessing.sources.splits import KNOWN_NAMES, split_named

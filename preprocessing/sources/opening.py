@@ -2,8 +2,8 @@
 
 import os
 
-from preprocessing import listing, storage
 from preprocessing.errors import InputError
+from preprocessing.sources import listing, storage
 from preprocessing.sources.base import Source
 from preprocessing.sources.class_names import read_class_names
 from preprocessing.sources.containers import matching_files, split_of_folder

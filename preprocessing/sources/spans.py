@@ -10,8 +10,8 @@ import os
 import re
 from dataclasses import dataclass, replace
 
-from preprocessing import listing, storage
 from preprocessing.errors import InputError
+from preprocessing.sources import listing, storage
 from preprocessing.sources.containers import matching_files
 
 _SPEC = re.compile(r"\{(SPAN|VERSION)(?::([^{}/]*))?\}")

@@ -6,7 +6,9 @@ from typing import BinaryIO, ClassVar
 
 from google.protobuf.message import DecodeError
 
-from preprocessing import features, storage, tfrecord_file
+from preprocessing import features
+from preprocessing.files import tfrecord
+from preprocessing.sources import storage
 from preprocessing.sources.base import Content, Item
 from preprocessing.sources.containers import Container, ContainerSource
 
@@ -27,7 +29,7 @@ class TFRecordSource(ContainerSource):
     def members(self, container: Container, place: str, file: BinaryIO) -> Iterator[Item]:
         """See `ContainerSource`."""
         num_bytes = file.seek(0, 2)
-        for number, (offset, length) in enumerate(tfrecord_file.record_spans(file, num_bytes)):
+        for number, (offset, length) in enumerate(tfrecord.record_spans(file, num_bytes)):
             yield Item(
                 uri=f"{container.file.name}#{number}",
                 class_text=None,
@@ -40,15 +42,17 @@ class TFRecordSource(ContainerSource):
 
     def read(self, item: Item) -> Content:
         """See `Source`."""
-        from preprocessing import records  # imports TensorFlow, which a survey need not wait for
+        from preprocessing.files import (
+            records,  # imports TensorFlow, which a survey need not wait for
+        )
 
         try:
             body = storage.read_range(
-                item.place, item.offset, (item.length or 0) + tfrecord_file.FOOTER_BYTES
+                item.place, item.offset, (item.length or 0) + tfrecord.FOOTER_BYTES
             )
         except storage.ReadError as error:
             return Content(b"", "", str(error), {})
-        record = tfrecord_file.checked_record(body)
+        record = tfrecord.checked_record(body)
         if record is None:
             return Content(b"", "", f"the record's checksum is wrong, at byte {item.offset}", {})
         try:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar
 
-from preprocessing import storage
+from preprocessing.files.tfrecord import DamagedFileError
+from preprocessing.sources import storage
 from preprocessing.sources.base import Content, Item
 from preprocessing.sources.class_names import is_class_text
 from preprocessing.sources.containers import Container, ContainerSource
-from preprocessing.tfrecord_file import DamagedFileError
 
 _IMAGE_ENDINGS = frozenset({"jpg", "jpeg", "png", "gif", "bmp", "webp", "img"})
 _LABEL_ENDINGS = ("cls", "json", "txt")

@@ -15,8 +15,9 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.image_example_gen.component import ImageExampleGen
 from components.image_preprocessor.component import ImagePreprocessor
-from preprocessing import features, records
+from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import records
 
 CLASSES = ["ant", "bee", "çiçek"]
 

@@ -10,8 +10,10 @@ from tfx.types import standard_artifacts
 
 from components.image_example_gen import executor
 from components.image_example_gen.component import ImageExampleGen
-from preprocessing import features, ingest, records
+from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import records
+from preprocessing.ingest import ingest
 
 
 def write_corpus(folder, count, names=("ant", "bee")):

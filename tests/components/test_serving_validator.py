@@ -13,7 +13,7 @@ from tfx.types import standard_artifacts
 
 from components.horovod_trainer import warm_up
 from components.serving_validator import executor
-from trainer_module import export_files
+from trainer_module.serving import export_files
 
 CLASSES = ["ant", "bee", "cat"]
 

@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from tfx.orchestration import metadata
 
 from pipeline import cli
-from pipeline.metadata import connection_config
+from pipeline.mlmd.connection import connection_config
 
 NODES = {
     "ImageExampleGen",

@@ -16,7 +16,7 @@ from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.pusher import executor as pusher_executor
 from pipeline import bless, cli
-from pipeline.metadata import connection_config
+from pipeline.mlmd.connection import connection_config
 from preprocessing.errors import InputError
 
 RUN = "20260131-120000"

@@ -12,7 +12,7 @@ from tfx.orchestration import metadata
 
 from components.artifacts import CONTENT_FINGERPRINT
 from pipeline import cli
-from pipeline.metadata import connection_config
+from pipeline.mlmd.connection import connection_config
 
 CLASSES = ("ant", "bee", "cat")
 

@@ -8,7 +8,8 @@ import pytest
 import tensorflow_transform as tft
 
 from preprocessing import __main__ as command
-from preprocessing import features, manifest
+from preprocessing import features
+from preprocessing.stage import dataset_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,7 @@ def test_runs_alone_and_never_loads_tfx(small_corpus, tmp_path):
     assert done.stdout.splitlines()[-1] == (
         "all: 60 used + 0 in quarantine + 0 dropped duplicates = 60 files seen"
     )
-    rows = list(manifest.read_manifest(str(output / "dataset" / features.MANIFEST_FILE)))
+    rows = list(dataset_manifest.read_manifest(str(output / "dataset" / features.MANIFEST_FILE)))
     assert len(rows) == 60
     graph = tft.TFTransformOutput(str(output / "transform_graph"))
     assert graph.vocabulary_size_by_name(features.CLASS_VOCABULARY) == 2

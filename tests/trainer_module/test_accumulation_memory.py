@@ -12,8 +12,8 @@ import tensorflow as tf
 from trainer_module import architectures, devices
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import SingleProcess
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 def peak():  # getrusage would begin with the memory of the process that started this one

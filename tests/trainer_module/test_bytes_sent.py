@@ -15,8 +15,8 @@ import json, sys
 import horovod.tensorflow as hvd, numpy as np, tensorflow as tf
 from trainer_module import architectures, distributed
 from trainer_module.config import TrainConfig
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 folder, settings = sys.argv[1], json.loads(sys.argv[2])

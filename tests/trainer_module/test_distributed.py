@@ -14,8 +14,8 @@ import json, sys
 import numpy as np, tensorflow as tf
 from trainer_module import architectures, distributed
 from trainer_module.config import TrainConfig
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 settings = json.loads(sys.argv[1])
@@ -82,8 +82,8 @@ import itertools, json, sys
 import numpy as np, tensorflow as tf
 from trainer_module import architectures, distributed
 from trainer_module.config import TrainConfig
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 ranks = distributed.join(fp16_compression=False)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainer_module import optimizers
 from trainer_module.config import TrainConfig
-from trainer_module.flat import Layout, Spec
+from trainer_module.network.flat_vector import Layout, Spec
 from trainer_module.optimizers import Parameter
 
 LAYOUT = Layout([Spec("a", (3, 4)), Spec("b", (5,))])

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from trainer_module import terminal
+from trainer_module.job import terminal
 from trainer_module.run_files import LOG_FILE
 from trainer_module.run_log import RunLog
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer_module.config import TrainConfig
+from trainer_module.data.input_pipeline import step_examples
 from trainer_module.distributed import SingleProcess
-from trainer_module.input_pipeline import step_examples
 from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module import architectures
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import SingleProcess
-from trainer_module.initial_weights import initial_weights
-from trainer_module.model import Network
+from trainer_module.network import architectures
+from trainer_module.network.initial_weights import initial_weights
+from trainer_module.network.model import Network
 from trainer_module.train_step import TrainState, make_train_step
 
 BATCH, CLASSES, SIZE = 8, 5, 32

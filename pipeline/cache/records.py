@@ -1,0 +1,93 @@
+"""Earlier results: what ML Metadata keeps of an execution for the cache."""
+
+from collections.abc import Mapping
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import execution_publish_utils
+from tfx.orchestration.portable.mlmd import context_lib
+
+from components.artifacts import CONTENT_FINGERPRINT
+from pipeline.cache import fingerprints
+from pipeline.cache.key_inputs import Material
+from pipeline.dag import Dag
+from pipeline.mlmd import history
+from pipeline.mlmd.history import Artifacts, History
+
+
+def publish(
+    dag: Dag,
+    node_id: str,
+    inputs: Artifacts,
+    outputs: Artifacts,
+    properties: Mapping[str, object],
+    material: Material | None,
+) -> None:
+    """Writes into ML Metadata that this run takes the outputs of an earlier execution.
+
+    Args:
+      dag: the pipeline.
+      node_id: the node that is not run.
+      inputs: what its inputs are in this run.
+      outputs: what is taken.
+      properties: the exec properties.
+      material: what the outputs depend on, None if that is not known.
+    """
+    node = dag.nodes[node_id]
+    tfx_inputs, tfx_outputs = dag.to_tfx(inputs), dag.to_tfx(outputs)
+    with metadata.Metadata(dag.connection) as handle:
+        contexts = context_lib.prepare_contexts(handle, node.contexts)
+        execution = execution_publish_utils.register_execution(
+            handle,
+            execution_type=node.node_info.type,
+            contexts=contexts,
+            input_artifacts=tfx_inputs,
+            exec_properties=dict(properties),
+        )
+        execution_publish_utils.publish_cached_executions(
+            handle, contexts, [execution], [tfx_outputs]
+        )
+        if material is not None:
+            [published] = handle.store.get_executions_by_id([execution.id])
+            _sign(handle.store, published, material)
+
+
+def record(dag: Dag, execution_id: int, material: Material) -> Artifacts:
+    """Notes what an execution that succeeded depended on, and the content of its outputs.
+
+    Returns:
+      The outputs by key.
+    """
+    with metadata.Metadata(dag.connection) as handle:
+        outputs = History(handle.store, dag.name).outputs(execution_id)
+        artifacts = [artifact for values in outputs.values() for artifact in values]
+        for artifact in artifacts:
+            fingerprint = fingerprints.take(artifact.uri)
+            artifact.custom_properties[CONTENT_FINGERPRINT].string_value = fingerprint
+        handle.store.put_artifacts(artifacts)
+        [execution] = handle.store.get_executions_by_id([execution_id])
+        # Last: an execution with this mark has fingerprints for all of its outputs.
+        _sign(handle.store, execution, material)
+        return outputs
+
+
+def material_of(execution: metadata_store_pb2.Execution) -> Material | None:
+    """What an execution depended on, None where it does not say."""
+    text = history.text_property(execution, history.CACHE_MATERIAL)
+    return Material.from_json(text) if text else None
+
+
+def damage(outputs: Artifacts) -> str | None:
+    """Says what is wrong with the files of earlier outputs, None if nothing is."""
+    for key, artifacts in sorted(outputs.items()):
+        for artifact in artifacts:
+            reason = fingerprints.difference(artifact.uri, history.fingerprint_of(artifact))
+            if reason is not None:
+                return f"output {key}: {reason}"
+    return None
+
+
+def _sign(store, execution: metadata_store_pb2.Execution, material: Material) -> None:
+    execution.custom_properties[history.CACHE_KEY].string_value = material.key
+    execution.custom_properties[history.CACHE_MATERIAL].string_value = material.to_json()
+    store.put_executions([execution])

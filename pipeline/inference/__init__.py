@@ -1,0 +1,1 @@
+"""Asking an exported model: single images, folders, labelled corpora."""

@@ -1,0 +1,188 @@
+"""What an exported model says of picture files; TensorFlow is imported when one is loaded."""
+
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import failures
+from pipeline.output_capture import OutputCapture
+from preprocessing import features
+from preprocessing.errors import InputError
+from preprocessing.images import image_ops
+from trainer_module.serving import export_files, signatures
+
+BATCH_SIZE = 32
+# As in `preprocessing.max_pixels`: larger pictures are not decoded.
+MAX_PIXELS = 100_000_000
+_NO_LIMIT_PX = 1 << 30
+_BEST_QUALITY = 100
+_WHITE = (255, 255, 255)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What the model said of one file.
+
+    Attributes:
+      file: the file's path.
+      top_k: class names and probabilities (0 to 1), the likeliest first; empty where it failed.
+      error: why there is no answer, None if there is one.
+    """
+
+    file: str
+    top_k: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON: `file`, and `label`, `probability` and `top_k`, or `error`."""
+        if self.error is not None:
+            return json.dumps({"file": self.file, "error": self.error}, ensure_ascii=False)
+        label, probability = self.top_k[0]
+        top_k = [{"label": name, "probability": value} for name, value in self.top_k]
+        values = {"file": self.file, "label": label, "probability": probability, "top_k": top_k}
+        return json.dumps(values, ensure_ascii=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A loaded model.
+
+    Attributes:
+      serve: its signature `serving_default`.
+      background: RGB, 0 to 255, what it puts behind transparent parts.
+      class_names: its classes, in the order of its outputs; empty where it does not list them.
+    """
+
+    serve: Callable[..., dict[str, Any]]
+    background: tuple[int, int, int]
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def load(cls, model: Path) -> "Classifier":
+        """Loads a SavedModel.
+
+        Raises:
+          InputError: it does not load, or has not the signature.
+        """
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        try:
+            # TensorFlow's start prints from C++, whatever its log level.
+            with OutputCapture() as capture, capture.to_file(Path(os.devnull)):
+                import tensorflow as tf
+
+                found = tf.saved_model.load(str(model)).signatures
+        except Exception as error:
+            reason = failures.one_line(error)
+            raise InputError(f"MODEL {str(model)!r} does not load: {reason}") from error
+        if signatures.SERVING_DEFAULT not in found:
+            raise InputError(
+                f"MODEL {str(model)!r} has no signature {signatures.SERVING_DEFAULT!r}"
+            )
+        described = _description(model)
+        red, green, blue = described.get("preprocessing", {}).get("background", _WHITE)
+        names = model / export_files.EXTRA_FOLDER / features.CLASS_NAMES_FILE
+        class_names = names.read_text(encoding="utf-8").splitlines() if names.is_file() else ()
+        return cls(found[signatures.SERVING_DEFAULT], (red, green, blue), tuple(class_names))
+
+    def predict(self, files: Sequence[str], top_k: int) -> list[Prediction]:
+        """Classifies a batch of files.
+
+        Args:
+          files: paths; the same path may come several times.
+          top_k: classes a file, at most as many as the model gives.
+
+        Returns:
+          One prediction a file, in order.
+        """
+        predictions: list[Prediction | None] = [None] * len(files)
+        rows, contents = [], []
+        for row, file in enumerate(files):
+            try:
+                contents.append(Path(file).read_bytes())
+                rows.append(row)
+            except OSError as error:
+                predictions[row] = Prediction(file, error=f"cannot be read: {error.strerror}")
+        answers = self.classify(contents, top_k)
+        for row, data, answer in zip(rows, contents, answers, strict=True):
+            error = None if answer else f"cannot be decoded{self._reason(data)}"
+            predictions[row] = Prediction(files[row], answer, error)
+        return predictions
+
+    def classify(self, contents: Sequence[bytes], top_k: int) -> list[list[tuple[str, float]]]:
+        """Class names and probabilities of files' bytes; an empty list where one is unreadable."""
+        import tensorflow as tf
+
+        if not contents:
+            return []
+        outputs = self.serve(image_bytes=tf.constant([self._readable(data) for data in contents]))
+        labels = outputs[signatures.TOP_K_LABELS].numpy()[:, :top_k]  # [B, K]
+        values = outputs[signatures.TOP_K_PROBABILITIES].numpy()[:, :top_k]
+        bad = np.isnan(outputs[signatures.PROBABILITIES].numpy()).any(axis=1)
+        return [
+            [] if undecoded else [(n.decode(), float(v)) for n, v in zip(names, row, strict=True)]
+            for names, row, undecoded in zip(labels, values, bad, strict=True)
+        ]
+
+    def _readable(self, data: bytes) -> bytes:
+        """The file, or a WebP, which the model may not read, as one that it reads."""
+        if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+            return data
+        try:
+            return self._normalised(data)
+        except image_ops.UnusableImageError:
+            return data
+
+    def _reason(self, data: bytes) -> str:
+        try:
+            self._normalised(data)
+        except image_ops.UnusableImageError as error:
+            return f": {error}"
+        return ""
+
+    def _normalised(self, data: bytes) -> bytes:
+        return image_ops.normalise(
+            data,
+            max_side_px=_NO_LIMIT_PX,
+            jpeg_quality=_BEST_QUALITY,
+            max_pixels=MAX_PIXELS,
+            background=self.background,
+        ).data
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Raises InputError where a path does not exist, or is a folder without files."""
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"IMAGE must be a file or a folder. Received: {path!r} (missing)")
+        if next(list_files([path]), None) is None:
+            raise InputError(f"nothing to predict: the folder {path!r} holds no files")
+
+
+def list_files(paths: Iterable[str]) -> Iterator[str]:
+    """Files as they are, folders walked in order of their names, without hidden ones."""
+    for path in paths:
+        if not Path(path).is_dir():
+            yield path
+            continue
+        for parent, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(name for name in names if not name.startswith(".")):
+                yield os.path.join(parent, name)
+
+
+def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of `size` items, the last one shorter."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _description(model: Path) -> dict[str, Any]:
+    file = model / export_files.EXTRA_FOLDER / export_files.DESCRIPTION_FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -1,0 +1,75 @@
+"""Predictions for people: an aligned table, or small pictures beside bars on a terminal."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.inference.classifier import Prediction
+
+THUMBNAIL_PX = 20
+BAR_WIDTH = 24
+# A terminal's cell is about twice as high as wide: its upper half is one pixel, the lower another.
+_UPPER_HALF = "▀"
+_FULL_BLOCKS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+
+
+def table(predictions: Sequence[Prediction]) -> list[str]:
+    """A line a prediction: the file, then classes and probabilities or the error."""
+    file_width = max(len(prediction.file) for prediction in predictions)
+    widths = [len(name) for prediction in predictions for name, _ in prediction.top_k]
+    name_width = max(widths, default=0)
+    lines = []
+    for prediction in predictions:
+        cells = [f"{name:<{name_width}} {value:.4f}" for name, value in prediction.top_k]
+        answer = prediction.error or "  ".join(cells)
+        lines.append(f"{prediction.file:<{file_width}}  {answer}")
+    return lines
+
+
+def show(console: Console, prediction: Prediction) -> None:
+    """Prints the picture, small, and beside it its name and a bar a class."""
+    text = Text(f"{prediction.file}\n", style="bold")
+    width = max((len(name) for name, _ in prediction.top_k), default=0)
+    for name, value in prediction.top_k:
+        text.append(f"{name:<{width}} ", style="not bold")
+        text.append(f"{bar(value):<{BAR_WIDTH}}", style="not bold green")
+        text.append(f" {value:.4f}\n", style="not bold")
+    if prediction.error:
+        text.append(prediction.error, style="not bold red")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(thumbnail(prediction.file), text)
+    console.print(grid)
+
+
+def bar(value: float) -> str:
+    """A bar for a value from 0 to 1, to an eighth of a cell."""
+    eighths = round(value * BAR_WIDTH * 8)
+    return "█" * (eighths // 8) + _FULL_BLOCKS[eighths % 8]
+
+
+def thumbnail(file: str) -> Text:
+    """The picture in half blocks, upright, over white; empty where it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(Path(file).read_bytes())) as image:
+            image.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
+            small = ImageOps.exif_transpose(image).convert("RGBA")
+    except Exception:  # a picture to look at is a courtesy, and damaged files raise anything
+        return Text("")
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    white = Image.new("RGBA", small.size, "white")
+    pixels = Image.alpha_composite(white, small).convert("RGB")
+    text = Text()
+    for row in range(0, pixels.height, 2):
+        for column in range(pixels.width):
+            upper = "#{:02x}{:02x}{:02x}".format(*pixels.getpixel((column, row)))
+            style = upper
+            if row + 1 < pixels.height:
+                style += " on #{:02x}{:02x}{:02x}".format(*pixels.getpixel((column, row + 1)))
+            text.append(_UPPER_HALF, style=style)
+        text.append("\n")
+    return text

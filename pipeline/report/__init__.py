@@ -1,0 +1,1 @@
+"""What is shown of a run: the summary for scripts and the page for people."""

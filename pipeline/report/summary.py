@@ -1,0 +1,155 @@
+"""The result of a run, as `summary.json` has it."""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.evaluator import verdict
+from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
+from components.serving_validator.executor import RESULT_FILE
+from pipeline.runner.local_runner import NodeResult
+from preprocessing.stage.counts import equations
+
+PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"
+# The stacks of constraints/, known by TensorFlow's version.
+_STACKS = {"2.16": "base", "2.21": "modern"}
+
+
+def output(
+    results: Sequence[NodeResult], node: str, key: str
+) -> metadata_store_pb2.Artifact | None:
+    """The output artifact `key` of a node, or None if the node made none."""
+    for result in results:
+        if result.id == node:
+            return result.outputs.get(key)
+    return None
+
+
+def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -> Any:
+    """The content of a JSON file in an output artifact, or None if there is none."""
+    artifact = output(results, node, key)
+    path = Path(artifact.uri, file) if artifact is not None else None
+    # What an earlier version of a node made may lack the file.
+    if path is None or not path.exists():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def summarize(
+    run_id: str,
+    results: Sequence[NodeResult],
+    report: Path,
+    failure: str | None = None,
+    refused: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """Says what became of a run.
+
+    All values come from the artifacts, so that a run that was taken from the cache has them too.
+
+    Args:
+      run_id: the run.
+      results: what became of its nodes.
+      report: the run's page.
+      failure: one line that says why the run failed, None if it did not.
+      refused: the anomalies for which ExampleValidator stopped the run.
+
+    Returns:
+      The content of `summary.json`.
+    """
+    gate = judged(results)
+    pushed = _pushed_to(results)
+    model = output(results, "HorovodTrainer", "model")
+    counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
+    ingestion = output_json(results, "ImageExampleGen", "examples", "ingestion.json")
+    return {
+        "run_id": run_id,
+        "status": FAILED if failure is not None else _status(results, gate, pushed),
+        "stack": stack(),
+        "nodes": [
+            {"id": r.id, "state": r.state, "secs": round(r.secs, 2), "why": r.why} for r in results
+        ],
+        "top_1": gate.metrics[verdict.TOP_1] if gate else None,
+        "top_5": gate.metrics.get(verdict.TOP_5) if gate else None,
+        "verdict": failure if failure is not None else _reason(gate, results),
+        "gate": gate.lines() if gate else [],
+        "exports": _exports(results),
+        "model": os.path.join(model.uri, "Format-Serving") if model else None,
+        "pushed_to": pushed,
+        "report": str(report),
+        "images": {
+            key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
+        },
+        "image_sums": equations(counts) if counts else [],
+        "left_out": (ingestion or {}).get("left_out", {}),
+        "anomalies": list(refused)
+        or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
+        or [],
+    }
+
+
+def stack() -> str:
+    """`base` or `modern`, or TensorFlow's version where it belongs to neither."""
+    version = importlib.metadata.version("tensorflow")
+    return _STACKS.get(".".join(version.split(".")[:2]), f"tensorflow {version}")
+
+
+def write(path: Path, summary: dict[str, Any]) -> None:
+    """Writes `summary.json`; a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def judged(results: Sequence[NodeResult]) -> verdict.Verdict | None:
+    """What the gate said, None if the run did not get as far."""
+    artifact = output(results, "Evaluator", "verdict")
+    if artifact is None:
+        return None
+    text = Path(artifact.uri, verdict.JSON_FILE).read_text(encoding="utf-8")
+    return verdict.Verdict.from_json(text)
+
+
+def _status(results: Sequence[NodeResult], gate: verdict.Verdict | None, pushed: str | None) -> str:
+    """`partial` is a run that ends before the Pusher and in which nothing said no."""
+    if pushed:
+        return PUSHED
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    refused = (gate is not None and not gate.blessed) or (
+        check is not None and not check["blessed"]
+    )
+    whole = output(results, "Pusher", "pushed_model") is not None
+    return NOT_BLESSED if whole or refused else PARTIAL
+
+
+def _reason(gate: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
+    """The line of the gate; where the gate said yes and the serving check no, the latter's."""
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    if gate is not None and gate.blessed and check is not None and not check["blessed"]:
+        return f"not blessed: {check['reason']}"
+    if gate is not None:
+        return gate.reason()
+    last = [result.id for result in results if result.state in ("ran", "cached")][-1:]
+    return f"partial run, up to {last[0]}: not evaluated" if last else "not evaluated"
+
+
+def _exports(results: Sequence[NodeResult]) -> list[str]:
+    """A line for each further variant of the model: what it loses against the export."""
+    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE) or {}
+    return [
+        f"{entry['name']}: top-1 {entry['top_1']:.4f}, change {entry['top_1_change']:+.4f}; "
+        f"probabilities differ by {entry['max_difference']:.2g} at most, allowed "
+        f"{entry['tolerance']:.2g}: {'parity' if entry['parity'] else 'no parity'}"
+        for entry in check.get("extra_exports", [])
+    ]
+
+
+def _pushed_to(results: Sequence[NodeResult]) -> str | None:
+    artifact = output(results, "Pusher", "pushed_model")
+    if artifact is None or not artifact.custom_properties["pushed"].int_value:
+        return None
+    return artifact.custom_properties["pushed_destination"].string_value

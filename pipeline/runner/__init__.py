@@ -1,0 +1,1 @@
+"""The local runner: one run from a checked config to its results."""

@@ -1,0 +1,210 @@
+"""Runs the DAG on this machine, node by node, and says what became of each.
+
+TFX's LocalDagRunner does the same, but tells nobody which node runs, which came from the cache
+and which failed; its output is one stream; and its cache knows less (`pipeline/cache/decide.py`).
+The launcher of each node is TFX's own.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+
+from components import progress
+from pipeline.cache import decide, records
+from pipeline.console import RunConsole
+from pipeline.dag import Dag
+from pipeline.mlmd.history import Artifacts
+from pipeline.output_capture import OutputCapture
+from pipeline.runner import run_claims
+from pipeline.runner.partial_run import Plan
+
+# Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
+GPU_NODES = ("HorovodTrainer",)
+REUSE_LOG = "reuse.log"
+_GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeResult:
+    """What became of a node.
+
+    Attributes:
+      id: the node's id.
+      state: ran, cached, failed or skipped.
+      secs: how long it took.
+      outputs: output artifacts by key, as ML Metadata has them.
+      why: why it ran or did not, in one line.
+    """
+
+    id: str
+    state: str
+    secs: float
+    outputs: Mapping[str, metadata_store_pb2.Artifact] = dataclasses.field(default_factory=dict)
+    why: str = ""
+
+
+class NodeError(Exception):
+    """A node raised; `__cause__` is what it raised (KeyboardInterrupt and SystemExit too)."""
+
+    def __init__(self, node_id: str, log: Path, results: Sequence[NodeResult]):
+        """`log` holds the node's output; `results` is what became of all nodes."""
+        super().__init__(f"{node_id} failed")
+        self.node_id = node_id
+        self.log = log
+        self.results = list(results)
+
+
+def run(
+    dag: Dag,
+    console: RunConsole,
+    capture: OutputCapture,
+    log_dir: Path,
+    *,
+    plan: Plan,
+    cache_off: Mapping[str, str],
+) -> list[NodeResult]:
+    """Runs all nodes of the plan in the order of the data.
+
+    Args:
+      dag: the pipeline.
+      console: is told when nodes start, progress and end.
+      capture: sends the output of each node to `log_dir/<node id>.log`.
+      log_dir: the folder of this run's logs.
+      plan: which nodes run, and which earlier results stand in for the others.
+      cache_off: the nodes that must not be taken from the cache, and why.
+
+    Returns:
+      What became of each node, in order.
+
+    Raises:
+      NodeError: a node failed or was interrupted; the nodes after it were skipped.
+    """
+    results: list[NodeResult] = []
+    outputs: dict[str, Artifacts] = {}
+    for number, node_id in enumerate(dag.nodes, start=1):
+        if node_id not in plan.run:
+            with capture.to_file(log_dir / REUSE_LOG):
+                results.append(_without_running(dag, node_id, plan, outputs))
+            continue
+        console.node_started(node_id, number, len(dag.nodes))
+        start = time.monotonic()
+        log = log_dir / f"{node_id}.log"
+        try:
+            with (
+                capture.to_file(log),
+                _progress_to(console.node_progress),
+                _gpu_hidden(node_id not in GPU_NODES),
+            ):
+                state, why, outputs[node_id] = _run_node(dag, node_id, outputs, cache_off)
+        except BaseException as error:
+            secs = time.monotonic() - start
+            console.node_finished(node_id, "failed", secs)
+            results.append(NodeResult(node_id, "failed", secs))
+            results += [NodeResult(n, "skipped", 0.0) for n in list(dag.nodes)[number:]]
+            raise NodeError(node_id, log, results) from error
+        secs = time.monotonic() - start
+        console.node_finished(
+            node_id, state, secs, why if state == "ran" and why != decide.NEVER_RAN else ""
+        )
+        results.append(NodeResult(node_id, state, secs, _first(outputs[node_id]), why))
+    return results
+
+
+def _without_running(
+    dag: Dag, node_id: str, plan: Plan, outputs: dict[str, Artifacts]
+) -> NodeResult:
+    reused = plan.reuse.get(node_id)
+    if reused is None:
+        return NodeResult(node_id, "skipped", 0.0, why="not part of this run")
+    inputs = dag.inputs(node_id, outputs)
+    records.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.material)
+    outputs[node_id] = reused.outputs
+    why = f"taken from run {reused.run_name}"
+    return NodeResult(node_id, "cached", 0.0, _first(reused.outputs), why)
+
+
+def _run_node(
+    dag: Dag, node_id: str, outputs: Mapping[str, Artifacts], cache_off: Mapping[str, str]
+) -> tuple[str, str, Artifacts]:
+    """Returns state, reason and outputs."""
+    logging.info("Node %s starts", node_id)
+    try:
+        decision = decide.decide(dag, node_id, outputs, off=cache_off.get(node_id))
+        logging.info("Cache: %s, %s", decision.state, decision.why)
+        if decision.state == "hit":
+            inputs = dag.inputs(node_id, outputs)
+            records.publish(
+                dag, node_id, inputs, decision.outputs, decision.properties, decision.material
+            )
+            return "cached", decision.why, decision.outputs
+        info = dag.launch(node_id, decision.properties)
+        _check_complete(dag, info)
+        made = records.record(dag, info.execution_id, decision.material)
+        return "ran", decision.why, made
+    except BaseException:
+        logging.exception("Node %s failed", node_id)  # into the node's log, with the traceback
+        run_claims.fail_own_executions(dag)
+        raise
+
+
+def _check_complete(dag: Dag, info) -> None:
+    """The launcher does not raise where the inputs of an execution could not be resolved."""
+    with metadata.Metadata(dag.connection) as handle:
+        [execution] = handle.store.get_executions_by_id([info.execution_id])
+    states = metadata_store_pb2.Execution
+    if execution.last_known_state != states.COMPLETE:
+        state = states.State.Name(execution.last_known_state)
+        raise RuntimeError(f"execution {execution.id} ended as {state}")
+
+
+def _first(outputs: Artifacts) -> dict[str, metadata_store_pb2.Artifact]:
+    """Each of our outputs is one artifact."""
+    return {key: artifacts[0] for key, artifacts in outputs.items() if artifacts}
+
+
+class _ProgressHandler(logging.Handler):
+    def __init__(self, show: Callable[[float | None, str], None]):
+        super().__init__()
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(getattr(record, "fraction", None), record.getMessage())
+
+
+@contextlib.contextmanager
+def _progress_to(show: Callable[[float | None, str], None]) -> Iterator[None]:
+    """What components report in the block is shown by `show(fraction, text)`."""
+    handler = _ProgressHandler(show)
+    logger = logging.getLogger(progress.LOGGER_NAME)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _gpu_hidden(hidden: bool) -> Iterator[None]:
+    """No process that starts in the block, nor TensorFlow in this one, takes a GPU.
+
+    This process does not use a GPU at all: the trainer's processes are children, which see the
+    variable as the person set it.
+    """
+    before = os.environ.get(_GPU_VARIABLE)
+    if hidden:
+        os.environ[_GPU_VARIABLE] = "-1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_GPU_VARIABLE, None)
+        else:
+            os.environ[_GPU_VARIABLE] = before

@@ -1,0 +1,150 @@
+"""Who runs: each run says in ML Metadata where it runs, so that others know when it is dead.
+
+A process that is killed cannot write that its execution failed. The next run does it: an output
+folder's lock is held for as long as the process lives, on every way that it may end.
+"""
+
+import fcntl
+import glob
+import logging
+import os
+import shutil
+import socket
+import uuid
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+
+from pipeline.dag import Dag
+from pipeline.mlmd.history import History
+from pipeline.runner.session import ARTIFACTS_FOLDER, LOCK_FILE
+from preprocessing.errors import InputError
+
+# Custom properties of a run's context.
+OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
+# In an output folder: a random name by which it is known wherever it is mounted, since hosts of
+# containers have a new name each time, and folders of different hosts may have the same path.
+ID_FILE = ".id"
+_ENDED_BY = "ended_by"
+
+
+def claim(dag: Dag, output_dir: Path) -> None:
+    """Writes down who this run is. The folder's lock must be held.
+
+    Raises:
+      InputError: ML Metadata, which is shared, has a run of this name from elsewhere.
+    """
+    first = next(iter(dag.nodes.values()))
+    with metadata.Metadata(dag.connection) as handle:
+        context_lib.prepare_contexts(handle, first.contexts)
+        context = _run_context(handle.store, dag.run_id)
+        if OUTPUT_DIR in context.custom_properties:
+            raise InputError(
+                "runs that share pipeline.metadata_uri must not start in the same second; start "
+                f"this one again. Received: {dag.run_id}, which runs in "
+                f"{context.custom_properties[OUTPUT_DIR].string_value!r}"
+            )
+        context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
+        context.custom_properties[OUTPUT_ID].string_value = _output_id(output_dir)
+        context.custom_properties[HOST].string_value = _host()
+        context.custom_properties[PID].int_value = os.getpid()
+        handle.store.put_contexts([context])
+
+
+def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
+    """Marks as failed what is marked as running although its process is gone.
+
+    Args:
+      dag: the pipeline; only its executions are looked at.
+      output_dir: the folder whose lock this process holds.
+
+    Returns:
+      What was marked, as `<node> of run <run>`. Executions of other folders on other hosts, and
+      of runs that do not say where they run, are left alone.
+    """
+    with metadata.Metadata(dag.connection) as handle:
+        past = History(handle.store, dag.name)
+        dead, names = [], []
+        for node_id in dag.nodes:
+            for execution in past.executions(node_id):
+                if execution_lib.is_execution_active(execution):
+                    run = past.run_of(execution.id)
+                    if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
+                        dead.append(execution)
+                        _remove_begun(output_dir, run, node_id, execution.id)
+                        names.append(f"{node_id} of run {run.name}")
+        _fail(handle.store, dead, "its process is gone")
+        return names
+
+
+def fail_own_executions(dag: Dag) -> None:
+    """Marks as failed what this run began: the launcher does not for Ctrl-C and SIGTERM."""
+    with metadata.Metadata(dag.connection) as handle:
+        context = _run_context(handle.store, dag.run_id)
+        if context is not None:
+            running = [
+                execution
+                for execution in handle.store.get_executions_by_context(context.id)
+                if execution_lib.is_execution_active(execution)
+            ]
+            _fail(handle.store, running, "interrupted")
+
+
+def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
+    if OUTPUT_DIR not in run.custom_properties:
+        return False
+    if run.custom_properties[OUTPUT_ID].string_value == _output_id(own_output_dir):
+        return True  # its lock is ours
+    if run.custom_properties[HOST].string_value != _host():
+        return False
+    output_dir = Path(run.custom_properties[OUTPUT_DIR].string_value)
+    try:
+        with open(output_dir / LOCK_FILE, encoding="utf-8") as lock:
+            # Shared, so that two runs that look at the same time do not take each other for it.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove_begun(
+    output_dir: Path, run: metadata_store_pb2.Context, node_id: str, execution_id: int
+) -> None:
+    """Removes what an execution had begun to write here, as TFX does where a node fails."""
+    if run.custom_properties[OUTPUT_ID].string_value != _output_id(output_dir):
+        return
+    artifacts = output_dir / ARTIFACTS_FOLDER
+    for folder in artifacts.glob(f"{glob.escape(node_id)}/*/{execution_id}"):
+        logging.warning("removing %s, which was not finished", folder)
+        shutil.rmtree(folder)
+
+
+def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) -> None:
+    for execution in executions:
+        execution.last_known_state = metadata_store_pb2.Execution.FAILED
+        execution.custom_properties[_ENDED_BY].string_value = reason
+        logging.warning("execution %d is marked as failed: %s", execution.id, reason)
+    if executions:
+        store.put_executions(executions)
+
+
+def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
+    return store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+
+
+def _output_id(output_dir: Path) -> str:
+    """The folder's random name; it gets one when it is first asked for."""
+    path = output_dir / ID_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(uuid.uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def _host() -> str:
+    return socket.gethostname()

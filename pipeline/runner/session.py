@@ -1,0 +1,181 @@
+"""One local run: from a checked config to the summary, the report and the exit status."""
+
+import contextlib
+import fcntl
+import itertools
+import logging
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import config_file, failures
+from pipeline.config import PipelineConfig
+from pipeline.console import RunConsole
+from pipeline.mlmd import connection
+from pipeline.output_capture import OutputCapture
+from preprocessing.errors import InputError
+from preprocessing.sources.base import Survey
+
+SUMMARY_FILE = "summary.json"
+METADATA_FILE = "metadata.sqlite"
+ARTIFACTS_FOLDER = "artifacts"
+MAX_SHOWN_ANOMALIES = 5
+# Held while a run lives.
+LOCK_FILE = ".lock"
+
+
+def run(
+    config: PipelineConfig,
+    data: Survey,
+    output_dir: Path,
+    *,
+    verbose: bool = False,
+    first: str | None = None,
+    last: str | None = None,
+) -> int:
+    """Runs the pipeline and tells the person what became of it.
+
+    Args:
+      config: the validated config.
+      data: what a look at its data told.
+      output_dir: absolute path of the run's output folder.
+      verbose: whether the output of libraries goes to the terminal instead of the logs.
+      first: start with this node; those before it give their newest results.
+      last: end with this node.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      InputError: another run uses the folder, or ML Metadata cannot be reached.
+    """
+    with locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
+        run_id = _new_run_id(output_dir)
+        report_dir, log_dir = output_dir / "reports" / run_id, output_dir / "logs" / run_id
+        log_dir.mkdir(parents=True)
+        report_dir.mkdir(parents=True)
+        (report_dir / "config.yaml").write_text(config_file.dump(config), encoding="utf-8")
+        console = RunConsole(capture.terminal)
+        console.print(f"run {run_id}: {data}")
+        with capture.to_file(log_dir / "startup.log"):
+            # Importing TFX takes seconds and prints: not before the checks, and into the log.
+            from pipeline.runner import build_dag, local_runner, partial_run, run_claims
+
+            logging.getLogger().setLevel(logging.INFO)
+            store = connection.connect(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
+            dag = build_dag.make_dag(config, data, output_dir, run_id, store)
+            plan = partial_run.plan(dag, first, last)
+            run_claims.claim(dag, output_dir)
+            dead = run_claims.fail_dead_executions(dag, output_dir)
+        if dead:
+            console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
+        for note in plan.notes:
+            console.print(note)
+        error: local_runner.NodeError | None = None
+        cache_off = build_dag.cache_off(config)
+        try:
+            results = local_runner.run(
+                dag, console, capture, log_dir, plan=plan, cache_off=cache_off
+            )
+        except local_runner.NodeError as node_error:
+            results, error = node_error.results, node_error
+        try:
+            with capture.to_file(log_dir / "finish.log"):
+                summary = _finish(config, run_id, results, error, output_dir)
+        except OSError as unwritten:  # a full disk, which may be why a node failed as well
+            if error is not None:
+                console.print(f"\n{error.node_id} failed: {failures.one_line(error.__cause__)}")
+            console.print(f"the report and the summary cannot be written: {unwritten}")
+            return failures.STEP_FAILED
+        _tell(console, summary, error, config, output_dir)
+        if error is not None:
+            return failures.status_of(error.__cause__)
+        return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
+
+
+def _finish(
+    config: PipelineConfig, run_id: str, results: Sequence[Any], error, output_dir: Path
+) -> dict[str, Any]:
+    """Writes the report and then `summary.json`, whose presence says that all is there."""
+    from pipeline.report import page
+    from pipeline.report import summary as summary_lib
+
+    failure = None
+    if error is not None:
+        failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
+    page_file = output_dir / "reports" / run_id / "index.html"
+    refused = failures.refused_anomalies(error.__cause__) if error is not None else []
+    summary = summary_lib.summarize(run_id, results, page_file, failure, refused)
+    page.write(page_file, config, summary, results)
+    summary_lib.write(output_dir / SUMMARY_FILE, summary)
+    return summary
+
+
+def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
+    console.print("")
+    console.print(summary["verdict"])
+    # The last line is the result, which the verdict begins with.
+    for line in summary["gate"][:-1]:
+        console.print(f"  {line}")
+    for line in summary["exports"]:
+        console.print(f"export     {line}")
+    if error is not None and error.log.exists():  # with --verbose it went to the terminal
+        console.print(f"log        {error.log}")
+    if summary["top_1"] is not None:
+        console.print(f"top-1      {summary['top_1']:.4f}")
+        console.print(f"top-5      {summary['top_5']:.4f}")
+    if summary["images"]["seen"] is not None:
+        counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
+        console.print(f"images     {counts}")
+    for line in summary["image_sums"]:
+        console.print(f"{'':<10} {line}")
+    for split, count in summary["left_out"].items():
+        console.print(f"{'':<10} left out: {count} of the source's split {split!r}")
+    for number, anomaly in enumerate(summary["anomalies"][:MAX_SHOWN_ANOMALIES]):
+        where = f" (split {anomaly['split']})" if anomaly["split"] else ""
+        console.print(f"{'anomalies' if not number else '':<10} {anomaly['text']}{where}")
+    if len(summary["anomalies"]) > MAX_SHOWN_ANOMALIES:
+        more = len(summary["anomalies"]) - MAX_SHOWN_ANOMALIES
+        console.print(f"{'':<10} and {more} more, see the report")
+    if summary["pushed_to"]:
+        console.print(f"pushed to  {summary['pushed_to']}")
+    console.print(f"report     {summary['report']}")
+    metadata_uri = config_file.masked(config.pipeline.metadata_uri)
+    console.print(f"metadata   {metadata_uri or output_dir / METADATA_FILE}")
+    console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
+
+
+def _new_run_id(output_dir: Path) -> str:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    candidates = itertools.chain([now], (f"{now}-{n}" for n in itertools.count(2)))
+    return next(name for name in candidates if not (output_dir / "logs" / name).exists())
+
+
+@contextlib.contextmanager
+def locked(output_dir: Path) -> Iterator[None]:
+    """Holds the folder for one run. The system lets go of the lock when the process ends."""
+    with open(output_dir / LOCK_FILE, "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "an output folder serves one run at a time; wait for the other, or choose another "
+                f"with --output_dir. Received: {str(output_dir)!r}"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _term_as_exit() -> Iterator[None]:
+    """SIGTERM ends the node in order: training processes are ended, the summary is written."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

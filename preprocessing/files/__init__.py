@@ -1,0 +1,1 @@
+"""Files of records, their digests, and how results are published."""

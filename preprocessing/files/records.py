@@ -1,0 +1,85 @@
+"""TFRecord files of `tf.train.Example`s: written whole or not at all, read one by one."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+
+import tensorflow as tf
+
+from preprocessing.files import tfrecord
+
+Value = bytes | int | float
+
+
+def make_record(values: Mapping[str, Value]) -> bytes:
+    """Serialises one record; the same values give the same bytes.
+
+    Args:
+      values: key to bytes, int or float, as `preprocessing.features` says.
+    """
+    example = tf.train.Example()
+    for key, value in values.items():
+        feature = example.features.feature[key]
+        if isinstance(value, bytes):
+            feature.bytes_list.value.append(value)
+        elif isinstance(value, float):
+            feature.float_list.value.append(value)
+        else:
+            feature.int64_list.value.append(value)
+    # The order of a protobuf map is undefined otherwise.
+    return example.SerializePartialToString(deterministic=True)
+
+
+def parse_record(record: bytes) -> dict[str, Value]:
+    """The first value of each feature of a serialised record; features without one are absent."""
+    values: dict[str, Value] = {}
+    for key, feature in tf.train.Example.FromString(record).features.feature.items():
+        if feature.bytes_list.value:
+            values[key] = feature.bytes_list.value[0]
+        elif feature.int64_list.value:
+            values[key] = feature.int64_list.value[0]
+        elif feature.float_list.value:
+            values[key] = feature.float_list.value[0]
+    return values
+
+
+def read_records(path: str) -> Iterator[bytes]:
+    """Yields the serialised records of an uncompressed TFRecord file, in order.
+
+    Plain Python, no tf.data: that would claim the GPU for a data step.
+
+    Raises:
+      tfrecord_file.DamagedFileError: it is truncated or corrupted.
+    """
+    with open(path, "rb", buffering=1 << 20) as file:
+        yield from tfrecord.read_records(file)
+
+
+@contextlib.contextmanager
+def new_file(path: str) -> Iterator[str]:
+    """Gives a temporary name beside `path`, and renames it to `path` when all went well.
+
+    A runner may run a task twice, even at the same time: each attempt has its own name, and the
+    attempts write the same bytes, so that it does not matter which comes last.
+    """
+    temporary = f"{path}.{uuid.uuid4().hex}.writing"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+
+
+@contextlib.contextmanager
+def record_writer(path: str) -> Iterator[tf.io.TFRecordWriter]:
+    """Writes an uncompressed TFRecord file, which appears under its name when it is complete."""
+    with new_file(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+        yield writer
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a UTF-8 text file, which appears under its name when it is complete."""
+    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,1 @@
+"""From a source to records, one per image, in split folders."""

@@ -1,0 +1,148 @@
+"""What a worker does with a unit of an ingestion: read its items, write its shards."""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preprocessing import features
+from preprocessing.files import records
+from preprocessing.images import image_ops
+from preprocessing.ingest.plan import Plan, hash_64
+from preprocessing.sources.base import Content, Item, Source
+
+SPLITS = (features.TRAIN_SPLIT, features.EVAL_SPLIT)
+INDEX_FOLDER = "index"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all units of an ingestion share.
+
+    Attributes:
+      source: reads the items.
+      plan: has the items.
+      target: folder of the source records and the index.
+      facts: folder of the image facts; None for none.
+      eval_fraction: share of the images, 0 to 1, that the evaluation split gets, of those that
+        the source gives to no split.
+      seed: of the split.
+    """
+
+    source: Source
+    plan: Plan
+    target: str
+    facts: str | None
+    eval_fraction: float
+    seed: int
+
+    def make_folders(self) -> None:
+        """Makes the folders that `write_unit` writes into."""
+        for root in filter(None, (self.target, self.facts)):
+            for split in SPLITS:
+                split_folder(root, split).mkdir()
+        Path(self.target, INDEX_FOLDER).mkdir()
+
+    def split_of(self, item: Item, sha256: str) -> str:
+        """Our split of an image: what the source says, or else what its content says."""
+        side = self.plan.rule.sides.get(item.split) if item.split else None
+        return side or split_of(sha256, self.eval_fraction, self.seed)
+
+
+def split_folder(root: str | Path, split: str) -> Path:
+    """Folder of a split, as TFX names it."""
+    return Path(root) / f"Split-{split}"
+
+
+def split_of(sha256: str, eval_fraction: float, seed: int) -> str:
+    """The split of an image, decided by its content: copies stay together, at any corpus size."""
+    position = hash_64(seed, sha256.encode()) / 2**64
+    return features.EVAL_SPLIT if position < eval_fraction else features.TRAIN_SPLIT
+
+
+def write_unit(unit: int, job: Job) -> None:
+    """Reads the items of one unit and writes its shard of each split, of facts and of the index."""
+    num_units = job.plan.num_units
+    with contextlib.ExitStack() as stack:
+
+        def writers(root: str) -> dict[str, Any]:
+            names = {split: features.shard_name(split, unit, num_units) for split in SPLITS}
+            return {
+                split: stack.enter_context(
+                    records.record_writer(str(split_folder(root, split) / name))
+                )
+                for split, name in names.items()
+            }
+
+        pictures = writers(job.target)
+        facts = writers(job.facts) if job.facts else {}
+        index_name = f"{features.shard_name('index', unit, num_units)}.jsonl"
+        index_path = stack.enter_context(
+            records.new_file(str(Path(job.target, INDEX_FOLDER, index_name)))
+        )
+        index = stack.enter_context(open(index_path, "w", encoding="utf-8"))
+        for item in job.plan.items(unit):
+            values = source_record(item, job.source.read(item))
+            split = job.split_of(item, values[features.SHA256].decode())
+            pictures[split].write(records.make_record(values))
+            if facts:
+                facts[split].write(records.make_record(image_facts(values)))
+            from_source = item.split is not None and item.split in job.plan.rule.sides
+            entry = index_entry(values, split, "source" if from_source else "content")
+            index.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def source_record(item: Item, content: Content) -> dict[str, records.Value]:
+    """The values of a source record."""
+    values: dict[str, records.Value] = {
+        features.ENCODED: content.data,
+        features.CLASS_TEXT: content.class_text.encode(),
+        features.FILENAME: item.uri.encode(errors="surrogateescape"),
+        features.SHA256: hashlib.sha256(content.data).hexdigest().encode(),
+    }
+    if content.error:
+        values[features.READ_ERROR] = content.error.encode(errors="backslashreplace")
+    for name, text in content.columns.items():
+        values[features.COLUMN_PREFIX + name] = text.encode()
+    header = image_ops.read_header(content.data)
+    if header:
+        values[features.FORMAT] = header.format.encode()
+        values[features.HEIGHT] = header.height
+        values[features.WIDTH] = header.width
+    return values
+
+
+def image_facts(values: dict[str, records.Value]) -> dict[str, records.Value]:
+    """What the values of a source record say of the picture, without its pixels."""
+    kept = (features.FORMAT, features.HEIGHT, features.WIDTH, features.CLASS_TEXT)
+    facts = {
+        key: value
+        for key, value in values.items()
+        if value and (key in kept or key.startswith(features.COLUMN_PREFIX))
+    }
+    facts[features.NUM_BYTES] = len(values[features.ENCODED])
+    if features.HEIGHT in facts:
+        facts[features.ASPECT_RATIO] = facts[features.WIDTH] / facts[features.HEIGHT]
+    return facts
+
+
+def index_entry(values: dict[str, records.Value], split: str, split_from: str) -> dict[str, Any]:
+    """The line of the index for a source record; see `preprocessing.ingest`."""
+    return {
+        "uri": values[features.FILENAME].decode(errors="backslashreplace"),
+        "sha256": values[features.SHA256].decode(),
+        "bytes": len(values[features.ENCODED]),
+        "class": values[features.CLASS_TEXT].decode(),
+        "split": split,
+        "split_from": split_from,
+        "format": values.get(features.FORMAT, b"").decode() or None,
+        "height": values.get(features.HEIGHT),
+        "width": values.get(features.WIDTH),
+        "columns": {
+            key.removeprefix(features.COLUMN_PREFIX): value.decode()
+            for key, value in values.items()
+            if key.startswith(features.COLUMN_PREFIX)
+        },
+    }

@@ -1,0 +1,1 @@
+"""The Beam stage that turns ingested records into a dataset."""

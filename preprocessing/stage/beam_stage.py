@@ -1,0 +1,183 @@
+"""The Beam stage: source records become records of normalised images, or quarantine entries.
+
+    find copies in the index -> workers normalise source shards -> add up -> join the parts
+
+A worker owns a source shard: it reads, decodes, shrinks, encodes and writes it, so no picture
+passes a Beam shuffle. What this process holds in memory does not grow with the number of images.
+Output, below one folder, published by one rename:
+
+    Split-train/train-00000-of-00016   shards of a target size, in the order of the source
+    Split-eval/eval-00000-of-00004
+    labels.txt                         class names; line i (from 0) names label i
+    counts.json                        what became of the images; see `counts`
+    statistics.json                    classes and pixels; see `class_statistics`
+    class_frequencies.txt
+    manifest.parquet                   a row an image; see `manifest`
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from preprocessing import features
+from preprocessing.errors import InputError
+from preprocessing.files import records
+from preprocessing.files.publish import staged
+from preprocessing.ingest import ingest
+from preprocessing.stage import class_statistics, dataset_manifest, duplicates, quarantine, shards
+from preprocessing.stage.counts import Counts, add_up, equations
+from preprocessing.stage.options import BYTES_PER_MB, Settings
+from preprocessing.stage.source_shard import (
+    QUARANTINED,
+    USED,
+    SourceShard,
+    process_unit,
+    source_shards,
+    units,
+)
+
+COUNTS_FILE = "counts.json"
+
+
+def preprocess(
+    source: str,
+    output: str,
+    quarantine_folder: str,
+    *,
+    class_names: list[str],
+    settings: Settings,
+    make_pipeline: Callable[[], beam.Pipeline],
+    stopped_folder: str | None = None,
+) -> dict[str, Any]:
+    """Normalises a dataset that `preprocessing.ingest` wrote.
+
+    Args:
+      source: folder of the source records.
+      output: folder for the result, empty or absent; filled by one rename at the end.
+      quarantine_folder: gets `quarantine.jsonl` and `duplicates.jsonl`.
+      class_names: the label of a class is its position.
+      settings: what is done with each image.
+      make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
+      stopped_folder: gets those two files instead when the run stops because of them; by default
+        that is `quarantine_folder`, too.
+
+    Returns:
+      The counts, as they stand in `counts.json`.
+
+    Raises:
+      InputError: too many images are unusable, or all of a split; or there are copies, and
+        `settings.on_duplicate` is `fail`.
+    """
+    stopped = stopped_folder or quarantine_folder
+    with staged(output) as staging:
+        scratch = str(staging / "scratch")
+        lists = str(staging / "scratch" / "lists")  # for people; they are moved at the end
+        Path(lists).mkdir(parents=True)
+        copies = duplicates.plan(source, scratch, settings.on_duplicate, lists)
+        problem = duplicates.reason_to_stop(copies, settings.on_duplicate)
+        if problem:
+            raise _stop(problem, lists, stopped, duplicates.REPORT_FILE)
+        sources = source_shards(source)
+        with make_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Units" >> beam.Create(units(sources))
+                | "Spread" >> beam.Reshuffle()  # names only
+                | "ProcessUnit" >> beam.Map(process_unit, scratch, tuple(class_names), settings)
+            )
+        result = add_up(((shard.split, shard.report(scratch)) for shard in sources), copies)
+        bad = quarantine.write_quarantine(_quarantined(sources, scratch), lists, scratch)
+        problem = quarantine.reason_to_stop(bad, result, settings.max_bad_fraction)
+        if problem:
+            raise _stop(problem, lists, stopped, quarantine.QUARANTINE_FILE)
+        _fill(staging, sources, result, class_names, settings)
+        _move_files(lists, quarantine_folder)
+        shutil.rmtree(scratch)
+    for line in equations(result.as_json()):
+        logging.info("%s", line)
+    return result.as_json()
+
+
+def _fill(
+    staging: Path,
+    sources: list[SourceShard],
+    result: Counts,
+    class_names: list[str],
+    settings: Settings,
+) -> None:
+    """Makes the dataset of the parts and of what is known of them."""
+    scratch = str(staging / "scratch")
+    places: dict[str, shards.Place] = {}
+    for split in ingest.SPLITS:
+        folder = ingest.split_folder(staging, split)
+        folder.mkdir()
+        of_split = (source.report(scratch) for source in sources if source.split == split)
+        parts = [shards.Part(*part) for report in of_split for part in report["parts"]]
+        places |= shards.join_parts(parts, folder, split, settings.shard_size_mb * BYTES_PER_MB)
+    labels = {name: label for label, name in enumerate(class_names)}
+    rows = _manifest_rows(sources, scratch, labels, places)
+    num_rows = dataset_manifest.write_manifest(str(staging / features.MANIFEST_FILE), rows, scratch)
+    if num_rows != result.total["seen"]:
+        raise RuntimeError(f"{result.total['seen']} images were seen, {num_rows} written down")
+    statistics = class_statistics.describe(class_names, result)
+    class_statistics.write_statistics(statistics, str(staging))
+    text = "".join(f"{name}\n" for name in class_names)
+    records.write_text(str(staging / features.CLASS_NAMES_FILE), text)
+    text = json.dumps(result.as_json(), indent=2) + "\n"
+    records.write_text(str(staging / COUNTS_FILE), text)
+
+
+def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:
+    keys = ("uri", "sha256", "bytes", "class", "split", "reason", "detail")
+    for source in sources:
+        if source.report(scratch)["reasons"]:
+            for row in source.rows(scratch):
+                if row["fate"] == QUARANTINED:
+                    entry = {**row, "split": source.split}
+                    yield {key: entry[key] for key in keys}
+
+
+def _manifest_rows(
+    sources: list[SourceShard],
+    scratch: str,
+    labels: dict[str, int],
+    places: dict[str, shards.Place],
+) -> Iterator[dict[str, Any]]:
+    for source in sources:
+        parts = [path for path, *_ in source.report(scratch)["parts"]]
+        for row in source.rows(scratch):
+            shard = position = None
+            if row["fate"] == USED:
+                place = places[parts[row["part"]]]
+                shard, position = place.shard, place.position + row["position"]
+            yield {
+                "sha256": row["sha256"],
+                "uri": row["uri"],
+                "label": labels.get(row["class"]),
+                "class": row["class"],
+                "split": source.split,
+                "status": row["fate"],
+                "reason": row["reason"],
+                "shard": shard,
+                "position": position,
+            }
+
+
+def _stop(problem: str, lists: str, folder: str, name: str) -> InputError:
+    """Keeps the lists, which the person needs now, and makes the error."""
+    _move_files(lists, folder)
+    return InputError(f"{problem}; all of them: {Path(folder) / name}")
+
+
+def _move_files(source: str, target: str) -> None:
+    Path(target).mkdir(parents=True, exist_ok=True)
+    for path in Path(source).iterdir():
+        # Two names, as the folders may be of different file systems.
+        with records.new_file(str(Path(target) / path.name)) as temporary:
+            shutil.copyfile(path, temporary)
+        path.unlink()

@@ -1,0 +1,101 @@
+"""The manifest of a dataset: which images made it, where each one is, and why others are not in.
+
+`manifest.parquet`, a row a file that was seen, sorted by SHA-256 and URI, so that a reader who
+asks for one digest reads one row group:
+
+| column   | type   | value                                                                   |
+|----------|--------|-------------------------------------------------------------------------|
+| sha256   | string | hexadecimal SHA-256 of the source file's bytes                          |
+| uri      | string | of the source file                                                      |
+| label    | int32  | index into `labels.txt`; null where the class has no label              |
+| class    | string | the class name                                                          |
+| split    | string | `train` or `eval`                                                       |
+| status   | string | `used`, `quarantined` or `dropped` (a copy of one that is used)         |
+| reason   | string | why it is not used; null where it is                                    |
+| shard    | string | file name of the shard within the split's folder; null unless used      |
+| position | int32  | of its record within the shard, from 0; null unless used                |
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from preprocessing.files import records
+from preprocessing.files.external_sort import sorted_rows
+
+SCHEMA = pa.schema(
+    [
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("label", pa.int32()),
+        pa.field("class", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("shard", pa.string()),
+        pa.field("position", pa.int32()),
+    ]
+)
+_ROWS_IN_GROUP = 20_000
+
+
+def write_manifest(path: str, rows: Iterable[Mapping[str, Any]], scratch: str) -> int:
+    """Writes a manifest; the same rows give the same bytes, in whatever order they come.
+
+    Args:
+      path: of the Parquet file.
+      rows: with the columns of `SCHEMA`.
+      scratch: folder for temporary files.
+
+    Returns:
+      The number of rows.
+    """
+    count = 0
+    with records.new_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+        ordered = sorted_rows(map(_sortable, rows), scratch)
+        while group := list(itertools.islice(ordered, _ROWS_IN_GROUP)):
+            columns = [
+                [None if missing else value for missing, value in column]
+                for column in zip(*group, strict=True)
+            ]
+            arrays = [
+                pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+            count += len(group)
+    return count
+
+
+def read_manifest(path: str) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a manifest in order, a row group in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield from file.read_row_group(group).to_pylist()
+
+
+def find_image(path: str, sha256: str) -> list[dict[str, Any]]:
+    """The rows of one image: several where there are copies, none where it was not seen.
+
+    Args:
+      path: of the manifest.
+      sha256: hexadecimal SHA-256 of the source file's bytes.
+    """
+    found: list[dict[str, Any]] = []
+    column = SCHEMA.get_field_index("sha256")
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            bounds = file.metadata.row_group(group).column(column).statistics
+            if bounds.min <= sha256 <= bounds.max:
+                table = file.read_row_group(group)
+                found += table.filter(pc.equal(table["sha256"], sha256)).to_pylist()
+    return found
+
+
+def _sortable(row: Mapping[str, Any]) -> tuple[tuple[bool, Any], ...]:
+    """The columns as (is null, value or an empty one): None cannot be compared."""
+    values = (row[name] for name in SCHEMA.names)
+    return tuple((value is None, value if value is not None else 0) for value in values)

@@ -1,0 +1,216 @@
+"""What a worker does: a shard of source records becomes parts of output shards.
+
+Beside the parts it writes two files, for the process that joins them: `<parts>.rows.jsonl` with
+a line an image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.json` with sums.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from preprocessing import features
+from preprocessing.files import records
+from preprocessing.images import image_ops
+from preprocessing.ingest import ingest
+from preprocessing.stage import duplicates, quarantine, shards
+from preprocessing.stage.options import BYTES_PER_MB, Settings
+from preprocessing.stage.pixel_sums import PixelSums
+
+# What became of an image.
+USED, QUARANTINED, DROPPED = "used", "quarantined", "dropped"
+
+# Of a line of the rows file. `part` and `position` say where the record of a used image is;
+# `reason` and `detail` why another is not used. Null where they say nothing.
+IMAGE_FIELDS = (
+    "sha256",
+    "uri",
+    "bytes",
+    "class",
+    "fate",
+    "reason",
+    "detail",
+    "part",
+    "position",
+)
+
+
+@dataclass(frozen=True)
+class SourceShard:
+    """A file of source records.
+
+    Attributes:
+      split: the split of the shard.
+      number: its place in the split, from 0.
+      path: of the TFRecord file.
+    """
+
+    split: str
+    number: int
+    path: str
+
+    def parts(self, scratch: str) -> str:
+        """Prefix of the part files that this shard becomes."""
+        return os.path.join(scratch, f"{self.split}-{self.number:05d}")
+
+    def rows(self, scratch: str) -> Iterator[dict[str, Any]]:
+        """What became of its images, in order; see `IMAGE_FIELDS`."""
+        with open(f"{self.parts(scratch)}.rows.jsonl", encoding="utf-8") as lines:
+            for line in lines:
+                yield dict(zip(IMAGE_FIELDS, json.loads(line), strict=True))
+
+    def report(self, scratch: str) -> dict[str, Any]:
+        """Sums over its images: `fates`, `reasons`, `classes` (of used ones), `pixels`, `parts`."""
+        return json.loads(Path(f"{self.parts(scratch)}.json").read_text(encoding="utf-8"))
+
+
+def source_shards(source: str) -> list[SourceShard]:
+    """The source shards of a dataset that `ingest` wrote, split by split, in order."""
+    return [
+        SourceShard(split, number, str(path))
+        for split in ingest.SPLITS
+        for number, path in enumerate(sorted(ingest.split_folder(source, split).glob(f"{split}-*")))
+    ]
+
+
+def units(sources: Iterable[SourceShard]) -> list[tuple[SourceShard, ...]]:
+    """What the workers share: the shards of the same number in all splits.
+
+    Ingestion makes these together, of about the same size for every number, where the shards of
+    one split are larger than those of the other: the workers end at about the same time.
+    """
+    numbers: dict[int, list[SourceShard]] = {}
+    for source in sources:
+        numbers.setdefault(source.number, []).append(source)
+    return [tuple(unit) for _, unit in sorted(numbers.items())]
+
+
+def process_unit(
+    unit: tuple[SourceShard, ...], scratch: str, class_names: tuple[str, ...], settings: Settings
+) -> None:
+    """Does `process_shard` with each shard of a unit."""
+    for source in unit:
+        process_shard(source, scratch, class_names, settings)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What becomes of an image; `image` and `pixels` of a used one, why not of another."""
+
+    fate: str
+    reason: str | None = None
+    detail: str | None = None
+    image: image_ops.EncodedImage | None = None
+    pixels: Image.Image | None = None
+
+
+def process_shard(
+    source: SourceShard, scratch: str, class_names: tuple[str, ...], settings: Settings
+) -> None:
+    """Normalises the images of one source shard; writes its parts, rows and report.
+
+    Raises:
+      RuntimeError: the shard and the index do not belong together.
+    """
+    labels = {name.encode(): label for label, name in enumerate(class_names)}
+    copies = duplicates.read_decisions(scratch, source.split, source.number)
+    fates, reasons, classes = Counter(), Counter(), Counter()
+    sums = PixelSums()
+    prefix = source.parts(scratch)
+    with (
+        records.new_file(f"{prefix}.rows.jsonl") as rows_path,
+        open(rows_path, "w", encoding="utf-8") as rows,
+        shards.PartWriter(prefix, settings.shard_size_mb * BYTES_PER_MB) as writer,
+    ):
+        for position, record in enumerate(records.read_records(source.path)):
+            values = records.parse_record(record)
+            outcome = _judge(values, copies.get(position), labels, settings)
+            place = (None, None)
+            if outcome.image is not None:
+                place = writer.write(_output_record(values, outcome.image, labels))
+                sums.add_image(outcome.pixels)
+                classes[values[features.CLASS_TEXT].decode()] += 1
+            fates[outcome.fate] += 1
+            if outcome.fate == QUARANTINED:
+                reasons[outcome.reason] += 1
+            row = (*_identity(values), outcome.fate, outcome.reason, outcome.detail, *place)
+            rows.write(json.dumps(row, ensure_ascii=False) + "\n")
+    report = {
+        "fates": fates,
+        "reasons": reasons,
+        "classes": classes,
+        "pixels": sums.as_json(),
+        "parts": [(part.path, part.num_bytes, part.num_records) for part in writer.parts],
+    }
+    records.write_text(f"{prefix}.json", json.dumps(report))
+
+
+def _judge(
+    values: dict[str, Any],
+    copy: tuple[str, str] | None,
+    labels: dict[bytes, int],
+    settings: Settings,
+) -> _Outcome:
+    """Normalises an image, or says why it is not used; `copy` is its entry in the decisions."""
+    if copy is not None:
+        sha256, fate = copy
+        if values[features.SHA256].decode() != sha256:
+            raise RuntimeError("the source records are not in the order of their index")
+        if fate == duplicates.DROPPED:
+            return _Outcome(DROPPED, duplicates.COPY)
+        return _Outcome(QUARANTINED, duplicates.CONFLICT, "")
+    try:
+        return _Outcome(USED, None, None, *_normalise(values, labels, settings))
+    except image_ops.UnusableImageError as error:
+        return _Outcome(QUARANTINED, error.reason, error.detail)
+
+
+def _normalise(
+    values: dict[str, Any], labels: dict[bytes, int], settings: Settings
+) -> tuple[image_ops.EncodedImage, Image.Image]:
+    if features.READ_ERROR in values:
+        detail = values[features.READ_ERROR].decode()
+        raise image_ops.UnusableImageError(quarantine.UNREADABLE, detail)
+    if values.get(features.CLASS_TEXT) not in labels:
+        raise image_ops.UnusableImageError(quarantine.NO_CLASS)
+    return image_ops.normalise_with_pixels(
+        values[features.ENCODED],
+        max_side_px=settings.max_side_px,
+        jpeg_quality=settings.jpeg_quality,
+        max_pixels=settings.max_pixels,
+        background=settings.background,
+    )
+
+
+def _output_record(
+    values: dict[str, Any], image: image_ops.EncodedImage, labels: dict[bytes, int]
+) -> bytes:
+    columns = {k: v for k, v in values.items() if k.startswith(features.COLUMN_PREFIX)}
+    return records.make_record(
+        {
+            **columns,
+            features.ENCODED: image.data,
+            features.FORMAT: image.format.encode(),
+            features.HEIGHT: image.height,
+            features.WIDTH: image.width,
+            features.LABEL: labels[values[features.CLASS_TEXT]],
+            features.CLASS_TEXT: values[features.CLASS_TEXT],
+            features.FILENAME: values[features.FILENAME],
+            features.SHA256: values[features.SHA256],
+        }
+    )
+
+
+def _identity(values: dict[str, Any]) -> tuple[str, str, int, str]:
+    """The first fields of a row."""
+    return (
+        values[features.SHA256].decode(),
+        values[features.FILENAME].decode(errors="backslashreplace"),
+        len(values[features.ENCODED]),
+        values.get(features.CLASS_TEXT, b"").decode(),
+    )

@@ -1,0 +1,181 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from components.evaluator import gate, measures, tally
+from components.evaluator.measures import Measures
+from components.evaluator.rules import Rules
+from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
+from pipeline.report import charts, gate_view, page, summary
+from pipeline.runner.local_runner import NodeResult
+
+COUNTS = {"seen": 5, "used": 4, "quarantined": 1, "dropped": 0, "duplicates": 0}
+CLASSES = ["<b>ant</b>", "bee"]
+
+
+def _artifact(folder, **files):
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return metadata_store_pb2.Artifact(uri=str(folder))
+
+
+@pytest.fixture
+def results(tmp_path):
+    labels = np.array([0, 0, 1, 1])
+    answers = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]], np.float32)
+    own, _ = tally.tallies(labels, answers)
+    before, _ = tally.tallies(labels, answers[:, ::-1][[1, 1, 2, 3]])
+    slices = [
+        Measures({}, own.sum(0), before.sum(0), tally.pairs(own, before).sum(0)),
+        Measures({"image/format": "<i>png</i>"}, own[:2].sum(0), before[:2].sum(0),
+                 tally.pairs(own[:2], before[:2]).sum(0)),
+    ]  # fmt: skip
+    cells = [{"actual": 0, "predicted": 0, "count": 1}, {"actual": 0, "predicted": 1, "count": 1},
+             {"actual": 1, "predicted": 1, "count": 2}]  # fmt: skip
+    rules = Rules(min_top_1=0.5, min_slice_examples=1)
+    judged = gate.judge(slices, measures.classes(cells, CLASSES, 0.95), rules)
+    log = [{"step": 1, "epoch": 0.5, "stage": 0, "img_size": 32, "loss": 2.0, "top_1_train": 0.1},
+           {"step": 2, "epoch": 1.0, "eval_top_1": 0.75, "eval_loss": float("nan")}]  # fmt: skip
+    check = {
+        "blessed": False,
+        "reason": "they differ",
+        "latency_ms": {"32": {"p50": 640.0, "p90": 650.5, "p99": 700.0, "batches": 9}},
+        "memory_mb": {"loaded": 812.4, "peak": 1204.0},
+        "extra_exports": [
+            {
+                "name": "float16",
+                "top_1": 0.7321,
+                "top_1_change": -0.0179,
+                "max_difference": 0.0123,
+                "tolerance": 0.02,
+                "parity": True,
+            }
+        ],
+    }
+    bad = {"uri": "/data/x.png", "bytes": 3, "class": CLASSES[0], "reason": "not a picture"}
+    return [
+        NodeResult("ImagePreprocessor", "cached", 0.1, {
+            "transformed_examples": _artifact(
+                tmp_path / "examples", labels__txt="\n".join(CLASSES) + "\n",
+                counts__json=json.dumps({**COUNTS, "splits": {"train": COUNTS}})),
+            "quarantine": _artifact(tmp_path / "bad", quarantine__jsonl=json.dumps(bad) + "\n"),
+        }),
+        NodeResult("HorovodTrainer", "ran", 9.0, {
+            "model": _artifact(tmp_path / "model"),
+            "model_run": _artifact(
+                tmp_path / "run", train_log__jsonl="".join(json.dumps(e) + "\n" for e in log)),
+        }),
+        NodeResult("Evaluator", "ran", 1.0, {
+            "verdict": _artifact(tmp_path / "verdict", verdict__json=judged.to_json(),
+                                 confusion__json=json.dumps(cells)),
+        }),
+        NodeResult("ServingValidator", "ran", 1.0, {
+            "blessing": _artifact(tmp_path / "check", serving_check__json=json.dumps(check)),
+        }),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def config():
+    return PipelineConfig(data=DataConfig(path="x"), evaluation=EvaluationConfig(min_top_1=0.5))
+
+
+def test_summary_holds_what_the_artifacts_say(results, tmp_path):
+    made = summary.summarize("r1", results, tmp_path / "index.html")
+    assert made["status"] == "not_blessed"
+    assert made["verdict"] == "not blessed: they differ"
+    assert made["gate"][0] == "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed"
+    assert (made["top_1"], made["top_5"], made["pushed_to"]) == (0.75, 1.0, None)
+    [line] = made["exports"]
+    assert line.startswith("float16: top-1 0.7321, change -0.0179; ")
+    assert line.endswith("allowed 0.02: parity")
+    assert made["images"] == {"seen": 5, "used": 4, "quarantined": 1, "duplicates": 0}
+    equation = "4 used + 1 in quarantine + 0 dropped duplicates = 5 files seen"
+    assert made["image_sums"] == [f"train: {equation}", f"all: {equation}"]
+    summary.write(tmp_path / "summary.json", made)
+    assert json.loads((tmp_path / "summary.json").read_text()) == made
+
+
+def test_partial_run_is_no_refusal(results, tmp_path):
+    until_trainer = [*results[:2], NodeResult("Evaluator", "skipped", 0.0)]
+    made = summary.summarize("r1", until_trainer, tmp_path / "index.html")
+    assert made["status"] == "partial"
+    assert made["verdict"] == "partial run, up to HorovodTrainer: not evaluated"
+
+
+def test_page_shows_it_escaped_and_needs_no_other_file(results, config, tmp_path):
+    page_file = tmp_path / "page" / "index.html"
+    page.write(page_file, config, summary.summarize("r1", results, page_file), results)
+    text = page_file.read_text()
+    for shown in (
+        "top-1 0.7500 [0.3006, 0.9544], minimum 0.5000: blessed",
+        "they differ",
+        "/data/x.png",
+        "not a picture",
+        "650.5",  # ms, of nine requests in ten
+        "50.0",  # images/s
+        "1204 MB at its peak",
+        "-0.0179",
+    ):
+        assert shown in text
+    assert "&lt;b&gt;ant&lt;/b&gt;" in text
+    assert "<b>ant" not in text
+    assert "format=&lt;i&gt;png" in text
+    assert "Slices that got worse" in text
+    assert text.count("<rect") == 4  # bars of the reliability diagram
+    assert text.count("<polyline") == 3  # two of top-1, one of the loss: the other is no number
+    assert re.findall(r"(?:src|href)=|https?:", text) == []
+
+
+def test_page_of_a_run_that_failed_at_once(config, tmp_path):
+    results = [
+        NodeResult("ImageExampleGen", "failed", 0.0),
+        NodeResult("StatisticsGen", "skipped", 0.0, why="not <part> of it"),
+    ]
+    page_file = tmp_path / "index.html"
+    made = summary.summarize("r1", results, page_file, "ImageExampleGen failed: no <disk>")
+    assert (made["status"], made["top_1"], made["model"]) == ("failed", None, None)
+    page.write(page_file, config, made, results)
+    assert "no &lt;disk&gt;" in page_file.read_text()
+    assert "not &lt;part&gt; of it" in page_file.read_text()
+
+
+def test_heat_map_shares_are_of_the_row():
+    cells = [{"actual": 0, "predicted": 0, "count": 3}, {"actual": 0, "predicted": 1, "count": 1}]
+    assert charts.heat_map(cells, ["a", "b"]) == [
+        ("a", [(3, 0.75), (1, 0.25)]),
+        ("b", [(0, 0.0), (0, 0.0)]),
+    ]
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [1e-6, 3e5], [-2.0, 7.0]])
+def test_all_points_lie_within_the_chart(values):
+    log = [{"epoch": i, "loss": value} for i, value in enumerate(values)]
+    chart = charts.line_chart("Loss", log, {"loss": "training"})
+    points = [tuple(map(float, p.split(","))) for p in chart.curves[0].points.split()]
+    assert len(points) == len(values)
+    for x, y in points:
+        assert chart.left <= x <= chart.right
+        assert charts.MARGIN_TOP <= y <= chart.bottom
+
+
+def test_most_frequent_confusions_of_many_classes():
+    rows = [(2, 1, 5), (2, 2, 9), (0, -1, 7), (0, 2, 6)]
+    cells = [dict(zip(("actual", "predicted", "count"), row, strict=True)) for row in rows]
+    assert gate_view.confusions(cells, ["a", "b", "c"]) == [("a", "c", 6), ("c", "b", 5)]
+
+
+def test_reliability_diagram_lies_within_its_square():
+    answers = np.random.default_rng(0).dirichlet([0.5] * 4, 100).astype(np.float32)
+    counts, _ = tally.tallies(np.zeros(100, np.int64), answers)
+    diagram = gate_view.reliability_diagram(tally.reliability(counts.sum(0)))
+    assert sum(bar.share for bar in diagram.bins) == pytest.approx(1.0, abs=0.01)
+    for bar in diagram.bins:
+        assert diagram.margin <= bar.x < bar.x + bar.width <= diagram.margin + diagram.side
+        assert 0 <= bar.accuracy_y <= diagram.side
+        assert 0 <= bar.confidence_y <= diagram.side
+    assert gate_view.reliability_diagram(tally.reliability(np.zeros(tally.SIZE, int))) is None

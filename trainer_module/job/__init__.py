@@ -1,0 +1,1 @@
+"""The processes of a training, without TensorFlow: starting, watching and ending them."""

@@ -1,0 +1,1 @@
+"""The network: its layers, sizes and weights, in and out of files."""

@@ -1,0 +1,1 @@
+"""The exported model: signatures, files and variants."""

@@ -1,0 +1,146 @@
+"""Smaller variants of the exported model, each measured against it on evaluation images.
+
+They are extras beside the export, which is what is validated and pushed: a SavedModel that
+computes in float16 or bfloat16, and a TF-Lite model that takes decoded pixels.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from preprocessing import features
+from trainer_module.data.input_pipeline import eval_dataset
+from trainer_module.serving.export import ServedModel, export
+
+if TYPE_CHECKING:
+    from trainer_module.loop import Training
+
+FOLDER = "extra_exports"
+RESULT_FILE = "extra_exports.json"
+TFLITE = "tflite"
+_TFLITE_FILE = "model.tflite"
+# So many evaluation images are enough to see a change, and a phone's model is slow here.
+MAX_IMAGES = 1024
+# Largest difference of a probability that counts as parity: what the numbers' precision gives.
+TOLERANCES = {TFLITE: 1e-3, "float16": 0.02, "bfloat16": 0.1}
+
+Probabilities = Callable[[np.ndarray], np.ndarray]
+
+
+def write(training: "Training", model: ServedModel, folded: Mapping[str, np.ndarray]) -> None:
+    """Writes the variants that the settings name, and `extra_exports.json` beside them.
+
+    The file holds an entry a variant: `name`, `path`, `bytes`, `images` (that were compared),
+    `max_difference` of a probability, `tolerance` and `parity` (whether it is kept), `top_1` and
+    `top_1_change` against the export.
+
+    Args:
+      training: its settings, and its evaluation split, of which this rank's share is used.
+      model: the export.
+      folded: the export's weights, float32.
+    """
+    config = training.config
+    folder = Path(config.model_dir) / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    variants: dict[str, tuple[Path, Probabilities]] = {}
+    if config.export_precision != "float32":
+        folder.mkdir(exist_ok=True)
+        path = folder / config.export_precision
+        variants[config.export_precision] = (path, _reduced(model, folded, path))
+    if config.export_tflite:
+        folder.mkdir(exist_ok=True)
+        path = folder / _TFLITE_FILE
+        variants[TFLITE] = (path, _tflite(model, path))
+    if not variants:
+        return
+    entries = _compare(training, model, variants)
+    text = json.dumps(entries, indent=2) + "\n"
+    (folder / RESULT_FILE).write_text(text, encoding="utf-8")
+    for entry in entries:
+        training.log.say(
+            f"{entry['name']} export: top-1 {entry['top_1']:.4f} ({entry['top_1_change']:+.4f}), "
+            f"probabilities differ by {entry['max_difference']:.2g}, allowed "
+            f"{entry['tolerance']:.2g}"
+        )
+
+
+def _reduced(model: ServedModel, folded: Mapping[str, np.ndarray], path: Path) -> Probabilities:
+    dtype = tf.as_dtype(path.name)
+    reduced = model.with_weights({k: tf.cast(v, dtype).numpy() for k, v in folded.items()})
+    export(reduced, path)
+    return lambda pixels: reduced.infer(pixels)[0].numpy()
+
+
+def _tflite(model: ServedModel, path: Path) -> Probabilities:
+    """Converts; the model takes pixels uint8 [1, size, size, 3] and gives probabilities."""
+    size_px = model.size_px
+
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec([1, size_px, size_px, features.CHANNELS], tf.uint8)],
+    )
+    def one(pixels: tf.Tensor) -> tf.Tensor:
+        return model.infer(pixels)[0]
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [one.get_concrete_function()], model
+    )
+    path.write_bytes(converter.convert())
+    interpreter = tf.lite.Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    [source], [sink] = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def probabilities(pixels: np.ndarray) -> np.ndarray:
+        rows = []
+        for image in pixels:
+            interpreter.set_tensor(source["index"], image[None])
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(sink["index"])[0])
+        return np.stack(rows)
+
+    return probabilities
+
+
+def _compare(
+    training: "Training", model: ServedModel, variants: Mapping[str, tuple[Path, Probabilities]]
+) -> list[dict[str, Any]]:
+    images, right = 0, 0
+    differences = dict.fromkeys(variants, 0.0)
+    rights = dict.fromkeys(variants, 0)
+    dataset = eval_dataset(
+        training.eval_index, training.config, len(training.class_names), training.ranks
+    )
+    for pixels, labels in dataset.as_numpy_iterator():
+        expected = model.infer(pixels)[0].numpy()
+        images += len(labels)
+        right += int((expected.argmax(axis=1) == labels).sum())
+        for name, (_, probabilities) in variants.items():
+            received = probabilities(pixels)
+            differences[name] = max(differences[name], float(np.abs(received - expected).max()))
+            rights[name] += int((received.argmax(axis=1) == labels).sum())
+        if images >= MAX_IMAGES:
+            break
+    return [
+        {
+            "name": name,
+            "path": f"{FOLDER}/{path.name}",
+            "bytes": _size(path),
+            "images": images,
+            "max_difference": differences[name],
+            "tolerance": TOLERANCES[name],
+            "parity": differences[name] <= TOLERANCES[name],
+            "top_1": rights[name] / images,
+            "top_1_change": (rights[name] - right) / images,
+        }
+        for name, (path, _) in variants.items()
+    ]
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
