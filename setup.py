@@ -34,7 +34,7 @@ setuptools.setup(
         "pillow>=10,<13",  # image headers, and decoding what TensorFlow cannot
         "pyarrow>=10,<24",  # the dataset's manifest and predictions as Parquet
         "psutil>=5.9,<8",  # ends a training job with all that it started
-        "pydantic>=2.7,<3",  # the typed configuration
+        "pydantic>=2.10,<3",  # the typed configuration (2.10: defaults that follow from others)
         "pyyaml>=6,<7",
         "rich>=13,<16",  # progress and summary on a terminal
         "scipy>=1.11,<2",  # confidence intervals and tests of proportions

@@ -109,8 +109,11 @@ class TrainConfig(Settings):
     """Learning rate at a global batch of 128; it is multiplied with global batch / 128."""
     lr_decay: Literal["cosine", "exponential", "piecewise", "constant"] = "cosine"
     """Shape of the learning rate after the warm-up."""
-    lr_warmup_epochs: Float = Field(5.0, ge=0)
-    """Epochs over which the learning rate rises linearly from 0."""
+    lr_warmup_epochs: Float = Field(
+        default_factory=lambda values: min(5.0, values["max_epochs"] / 5), ge=0
+    )
+    """Epochs over which the learning rate rises linearly from 0. Where it is not given: 5, or a
+    fifth of `max_epochs` where that is less."""
     opt_epsilon: Float = Field(1e-3, gt=0)
     """Epsilon of rmsprop, adam, adamw and lamb."""
     momentum: Float = Field(0.9, ge=0, lt=1)

@@ -36,7 +36,9 @@ def unknown_argument(argument: str, known: Sequence[str]) -> InputError:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds a flag for every field of `TrainConfig`; a boolean one needs no value."""
     for name, field in TrainConfig.model_fields.items():
-        text = f"{' '.join((field.description or '').split())} Default: {field.default!r}."
+        text = " ".join((field.description or "").split())
+        if field.default_factory is None:  # else the text says what the default follows from
+            text += f" Default: {field.default!r}."
         parser.add_argument(
             f"--{name}",
             metavar="VALUE",

@@ -48,7 +48,12 @@ def read_settings(cls: type[SettingsT], values: Mapping[str, Any], source: str) 
     try:
         return cls.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        details = error.errors(include_url=False)
+        # A default that follows from a wrong value is no second mistake.
+        details = [
+            detail
+            for detail in error.errors(include_url=False)
+            if detail["type"] != "default_factory_not_called"
+        ]
         more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
         raise InputError(f"{source}: {_one_line(cls, details[0])}{more}") from None
 

@@ -16,7 +16,7 @@ from trainer_module.config import TrainConfig
 @given(
     use_xla=st.booleans(),
     lr_init=st.floats(1e-8, 10),
-    max_epochs=st.integers(5, 10**6),
+    max_epochs=st.integers(1, 10**6),
     data_dir=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")),
 )
 def test_arguments_give_the_config_back(use_xla, lr_init, max_epochs, data_dir):
@@ -30,6 +30,21 @@ def test_booleans_need_no_value():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "warm_up"),
+    [
+        ([], 5.0),
+        (["--max_epochs", "4"], 0.8),
+        (["--max_epochs", "1"], 0.2),
+        (["--max_epochs", "26"], 5.0),
+        (["--max_epochs", "4", "--lr_warmup_epochs", "4"], 4.0),
+        (["--max_epochs", "4", "--lr_warmup_epochs", "0"], 0.0),
+    ],
+)
+def test_the_default_warm_up_is_at_most_a_fifth_of_the_epochs(arguments, warm_up):
+    assert flags.parse(arguments).lr_warmup_epochs == pytest.approx(warm_up)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--max_epoch", "3"], "did you mean --max_epochs"),
@@ -37,7 +52,11 @@ def test_booleans_need_no_value():
         (["--max_epochs", "0"], "max_epochs.*greater than or equal to 1"),
         (["--optimizer", "adagrad"], "'rmsprop', 'sgd', 'adam', 'adamw' or 'lamb'"),
         (["--train_batch_size", "10", "--grad_accum_steps", "3"], "must divide"),
-        (["--max_epochs", "2"], "lr_warmup_epochs must not exceed max_epochs"),
+        (["--max_epochs", "0"], r"^(?!.*and \d+ more)"),  # one mistake, told once
+        (
+            ["--max_epochs", "2", "--lr_warmup_epochs", "5"],
+            "lr_warmup_epochs must not exceed max_epochs. Received: 5.0 and 2",
+        ),
     ],
 )
 def test_refuses_in_one_line(arguments, message):
