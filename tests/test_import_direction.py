@@ -17,7 +17,7 @@ ALLOWED = {
     **{package: set(OWN) for package in EDGES},
 }
 # What trainer_module may know of preprocessing.
-SHARED_MODULES = {"preprocessing.features", "preprocessing.errors"}
+SHARED_MODULES = {"preprocessing.features", "preprocessing.errors", "preprocessing.files"}
 # The command line is an edge, and may use the others.
 EDGE_FILES = ("pipeline/cli.py", "pipeline/commands/")
 
