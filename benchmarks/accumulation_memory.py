@@ -29,20 +29,15 @@ def measure_here(batch: int, micro_batches: int) -> None:
     import tensorflow as tf
 
     from trainer_module import devices
+    from trainer_module.build import build
     from trainer_module.config import TrainConfig
     from trainer_module.distributed import SingleProcess
-    from trainer_module.network import architectures
-    from trainer_module.network.initial_weights import initial_weights
-    from trainer_module.network.model import Network
-    from trainer_module.train_step import TrainState, make_train_step
 
     config = TrainConfig(train_batch_size=batch, grad_accum_steps=micro_batches)
     ranks = SingleProcess()
     devices.set_up(config, ranks)
     before = peak_bytes()
-    network = Network(architectures.build(config.arch, CLASSES))
-    state = TrainState(network, config, initial_weights(network, config.seed))
-    step = make_train_step(network, config, state, ranks)
+    step = build(config, CLASSES, ranks).step
     images = np.random.default_rng(0).integers(0, 256, (batch, SIZE_PX, SIZE_PX, 3))
     images = tf.constant(images.astype(np.uint8))
     targets = tf.one_hot(tf.range(batch), CLASSES)

@@ -42,24 +42,24 @@ def measure_here(folder: Path, width: float) -> None:
     import tensorflow as tf
 
     from trainer_module import distributed
+    from trainer_module.build import build, build_network
     from trainer_module.config import TrainConfig
-    from trainer_module.network import architectures
     from trainer_module.network.initial_weights import initial_weights
-    from trainer_module.network.model import Network
-    from trainer_module.train_step import TrainState, make_train_step
 
     ranks = distributed.join(False)
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE_PX, SIZE_PX, 3))
     images, targets = tf.constant(images.astype(np.uint8)), tf.one_hot(tf.range(IMAGES), CLASSES)
-    network = Network(architectures.build("efficientnetv2-s", CLASSES, width))
+    network = build_network(TrainConfig(width_coefficient=width), CLASSES)
     weights = initial_weights(network, 0)
 
     def ours(k: int, compress: bool) -> None:
         config = TrainConfig(
-            train_batch_size=IMAGES, grad_accum_steps=k, hvd_fp16_compression=compress
+            train_batch_size=IMAGES,
+            grad_accum_steps=k,
+            hvd_fp16_compression=compress,
+            width_coefficient=width,
         )
-        state = TrainState(network, config, weights)
-        step = make_train_step(network, config, state, distributed.join(compress))
+        step = build(config, CLASSES, distributed.join(compress)).step
         step(images, targets, tf.constant(1e-3), tf.constant(0.0))
 
     @tf.function

@@ -35,17 +35,12 @@ def ours(size_px: int, steps: int) -> Iterator[None]:
     """Builds and trains; yields after each step."""
     import tensorflow as tf
 
+    from trainer_module.build import build
     from trainer_module.distributed import SingleProcess
-    from trainer_module.network import architectures
-    from trainer_module.network.initial_weights import initial_weights
-    from trainer_module.network.model import Network
-    from trainer_module.train_step import TrainState, make_train_step
 
     images, targets = map(tf.constant, batch(size_px))
     config, ranks = our_config(), SingleProcess()
-    network = Network(architectures.build(config.arch, CLASSES))
-    state = TrainState(network, config, initial_weights(network, config.seed))
-    step = make_train_step(network, config, state, ranks)
+    step = build(config, CLASSES, ranks).step
     for _ in range(steps):
         step(images, targets, tf.constant(LEARNING_RATE), tf.constant(0.0)).numpy()
         yield

@@ -3,24 +3,20 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.data.input_pipeline import eval_dataset, train_dataset
 from trainer_module.evaluate import latency_ms
-from trainer_module.train_step import make_train_step
-
-if TYPE_CHECKING:
-    from trainer_module.loop import Training
+from trainer_module.training import Training
 
 BENCHMARK_FILE = "benchmark.json"
 # Steps before the clock starts: they trace, compile, and fill the input pipeline.
 WARM_UP_STEPS = 3
 
 
-def training_benchmark(training: "Training") -> dict[str, Any]:
+def training_benchmark(training: Training) -> dict[str, Any]:
     """Trains a few steps of each stage and throws the result away.
 
     Args:
@@ -30,22 +26,14 @@ def training_benchmark(training: "Training") -> dict[str, Any]:
       by stage: image size, images a second over all ranks, milliseconds a step.
     """
     config, steps = training.config, training.config.benchmark_steps
-    step_function = make_train_step(training.network, config, training.state, training.ranks)
     stages = []
     for stage, first, _ in training.schedule.stages():
         last = first + WARM_UP_STEPS + steps
-        dataset = train_dataset(
-            training.train_index,
-            config,
-            [(stage, first, last)],
-            first,
-            len(training.class_names),
-            training.ranks,
-        )
+        dataset = training.train_dataset([(stage, first, last)], first)
         ends = []
         for images, targets in dataset:
             rate = tf.constant(training.schedule.learning_rate(first))
-            step_function(images, targets, rate, tf.constant(0.0)).numpy()
+            training.step(images, targets, rate, tf.constant(0.0)).numpy()
             ends.append(time.perf_counter())
         step_secs = np.diff(ends[WARM_UP_STEPS - 1 :])
         result = {
@@ -62,7 +50,7 @@ def training_benchmark(training: "Training") -> dict[str, Any]:
     return {"mode": config.mode, "global_batch": training.schedule.global_batch, "stages": stages}
 
 
-def inference_benchmark(training: "Training") -> dict[str, Any]:
+def inference_benchmark(training: Training) -> dict[str, Any]:
     """Predicts batches of the evaluation split, again and again, on this rank.
 
     Args:
@@ -72,8 +60,7 @@ def inference_benchmark(training: "Training") -> dict[str, Any]:
       batch size, images a second, and the milliseconds of a batch.
     """
     config = training.config
-    dataset = eval_dataset(training.eval_index, config, len(training.class_names), training.ranks)
-    dataset = dataset.repeat().take(WARM_UP_STEPS + config.benchmark_steps)
+    dataset = training.eval_dataset().repeat().take(WARM_UP_STEPS + config.benchmark_steps)
     weights = [variable.read_value() for variable in training.state.model_variables()]
     secs, images = training.evaluation.time_batches(dataset, weights, WARM_UP_STEPS)
     result = {
@@ -90,7 +77,7 @@ def inference_benchmark(training: "Training") -> dict[str, Any]:
     return result
 
 
-def write(training: "Training", result: dict[str, Any]) -> None:
+def write(training: Training, result: dict[str, Any]) -> None:
     """Writes `benchmark.json` into the training's folder, by rank 0."""
     if training.ranks.rank == 0:
         path = Path(training.config.model_dir) / BENCHMARK_FILE

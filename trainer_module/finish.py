@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +17,7 @@ from trainer_module.network.tensor_format import ServedFormat
 from trainer_module.serving import variants
 from trainer_module.serving.export import ServedModel, export
 from trainer_module.serving.signatures import PROBABILITIES
-
-if TYPE_CHECKING:
-    from trainer_module.loop import Training
+from trainer_module.training import Training
 
 EXPORT_FOLDER = "export"
 # The weights of the best evaluation so far.
@@ -38,7 +35,7 @@ def better(results: Mapping[str, Mapping[str, float]]) -> str:
     return max(results, key=lambda name: (results[name]["top_1"], name == "raw"), default="raw")
 
 
-def finish(training: "Training", results: Mapping[str, Mapping[str, float]]) -> Summary:
+def finish(training: Training, results: Mapping[str, Mapping[str, float]]) -> Summary:
     """Exports, and writes the summary.
 
     Args:
@@ -78,7 +75,7 @@ def finish(training: "Training", results: Mapping[str, Mapping[str, float]]) -> 
     return summary
 
 
-def _best(training: "Training") -> tuple[str, dict[str, np.ndarray], dict[str, float]]:
+def _best(training: Training) -> tuple[str, dict[str, np.ndarray], dict[str, float]]:
     """The weights of the best evaluation: name, arrays by name, evaluation."""
     state, config = training.state, training.config
     named = {}
@@ -90,7 +87,7 @@ def _best(training: "Training") -> tuple[str, dict[str, np.ndarray], dict[str, f
     return f"best (step {int(state.best_step.numpy())})", named, result
 
 
-def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
+def _export(training: Training, named: Mapping[str, np.ndarray]) -> None:
     network = Network(training.network.architecture, ServedFormat())
     config = training.config
     weights_io.save(Path(config.model_dir) / weights_io.WEIGHTS_FILE, named)
@@ -100,7 +97,7 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
     how = (config.eval_img_size, (red, green, blue), config.max_side_px)
     model = ServedModel(network, folded, training.class_names, *how)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
-    variants.write(training, model, folded)
+    variants.write(config, training.eval_dataset(), model, folded, training.log.say)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)
@@ -108,7 +105,7 @@ def _export(training: "Training", named: Mapping[str, np.ndarray]) -> None:
     _write_parity(training, vectors)
 
 
-def _write_parity(training: "Training", weights: Sequence[np.ndarray]) -> None:
+def _write_parity(training: Training, weights: Sequence[np.ndarray]) -> None:
     """Records what the training path, in float32, says of some evaluation images."""
     logits = make_logits(training.network, tf.float32)
     count = min(PARITY_RECORDS, len(training.eval_index))

@@ -14,13 +14,10 @@ import tensorflow as tf
 from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module import devices, distributed, flags
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.job import memory_fit, processes
-from trainer_module.network import architectures
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
 
 # What a training needs beside a step: batches on their way, Horovod's and NCCL's buffers, logs.
 HEADROOM_BYTES = 128 * 2**20
@@ -50,22 +47,17 @@ def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -
     Raises:
       tf.errors.ResourceExhaustedError: memory is not enough.
     """
-    network = Network(
-        architectures.build(
-            config.arch, num_classes, config.width_coefficient, config.depth_coefficient
-        )
-    )
-    state = TrainState(network, config, initial_weights(network, config.seed))
+    built = build(config, num_classes, ranks)
     # All gradients lie in Horovod's fusion buffer once more, and once more when they come out.
-    gradients = network.kernels.size + network.vectors.size
+    gradients = built.network.kernels.size + built.network.vectors.size
     headroom = HEADROOM_BYTES // _FLOAT_BYTES + 2 * gradients * (config.num_processes > 1)
     held = tf.zeros([headroom])
     side = memory_fit.largest_size_px(config)
     images = np.full((config.train_batch_size, side, side, features.CHANNELS), 128, np.uint8)
     targets = np.eye(num_classes, dtype=np.float32)[np.zeros(config.train_batch_size, int)]
-    step = make_train_step(network, config, state, ranks)
     # The values are waited for: a GPU computes beside Python.
-    step(tf.constant(images), tf.constant(targets), tf.constant(0.0), tf.constant(0.0)).numpy()
+    zero = tf.constant(0.0)
+    built.step(tf.constant(images), tf.constant(targets), zero, zero).numpy()
     del held
 
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -11,9 +10,7 @@ from trainer_module.data import eval_image
 from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import make_logits
 from trainer_module.train_step import compute_dtype
-
-if TYPE_CHECKING:
-    from trainer_module.loop import Training
+from trainer_module.training import Training
 
 PREDICTIONS_FILE = "predictions.jsonl"
 _FEATURES = {
@@ -24,7 +21,7 @@ _FEATURES = {
 }
 
 
-def predict(training: "Training") -> int:
+def predict(training: Training) -> int:
     """Writes `predictions.jsonl`: a line an evaluation record, in their order; by rank 0.
 
     A line is `{"filename", "sha256", "label", "predicted", "probability"}`; `label` and

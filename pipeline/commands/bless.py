@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config_file, failures
+from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.output_capture import OutputCapture
-from pipeline.runner import session
 from preprocessing.errors import InputError
 
 LATEST = "latest"
@@ -52,17 +52,17 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"the config of run {run_id!r} was kept without its password; give --metadata_uri"
         )
-    with session.locked(output_dir), OutputCapture() as capture:
-        with capture.to_file(output_dir / "logs" / run_id / "bless.log"):
+    with folders.locked(output_dir), OutputCapture() as capture:
+        with capture.to_file(folders.log_dir(output_dir, run_id) / "bless.log"):
             # Importing TFX takes seconds, and prints.
             from components.evaluator.verdict import Override
             from pipeline import bless
             from pipeline.mlmd import connection
 
-            store = connection.connect(uri, output_dir / session.METADATA_FILE)
+            store = connection.connect(uri, output_dir / folders.METADATA_FILE)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             override = Override(reason, getpass.getuser(), now)
-            blessed = bless.bless(store, run_id, override, output_dir / "artifacts")
+            blessed = bless.bless(store, run_id, override, output_dir / folders.ARTIFACTS_FOLDER)
             _show(output_dir, config, run_id, blessed)
         for line in blessed.verdict.lines():
             print(line, file=capture.terminal)
@@ -78,15 +78,15 @@ def _output_dir(given: str | None) -> Path:
                 f"--output_dir must be the output folder of a run. Received: {given!r}"
             )
         return folder
-    folders = sorted(path.parent for path in Path("runs").glob(f"*/{session.SUMMARY_FILE}"))
-    if len(folders) != 1:
-        found = ", ".join(str(folder) for folder in folders) or "none"
+    ended = sorted(path.parent for path in Path("runs").glob(f"*/{folders.SUMMARY_FILE}"))
+    if len(ended) != 1:
+        found = ", ".join(str(folder) for folder in ended) or "none"
         raise InputError(f"--output_dir must name the output folder of a run. In runs/: {found}")
-    return folders[0].absolute()
+    return ended[0].absolute()
 
 
 def _last_run(output_dir: Path) -> str:
-    file = output_dir / session.SUMMARY_FILE
+    file = output_dir / folders.SUMMARY_FILE
     if not file.is_file():
         raise InputError(f"no run has ended in {str(output_dir)!r}: there is no {file.name}")
     return json.loads(file.read_text(encoding="utf-8"))["run_id"]
@@ -94,9 +94,9 @@ def _last_run(output_dir: Path) -> str:
 
 def _config(output_dir: Path, run_id: str) -> PipelineConfig:
     """The resolved config of a run, as it was kept with the report."""
-    file = output_dir / "reports" / run_id / "config.yaml"
+    file = folders.config_file(output_dir, run_id)
     if not file.is_file():
-        known = sorted(path.parent.name for path in output_dir.glob("reports/*/config.yaml"))
+        known = folders.kept_runs(output_dir)
         raise InputError(
             f"RUN must be a run in {str(output_dir)!r}, or {LATEST}. Received: {run_id!r}; the "
             f"last ones are: {', '.join(known[-5:]) or 'none'}"
@@ -106,11 +106,11 @@ def _config(output_dir: Path, run_id: str) -> PipelineConfig:
 
 def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -> None:
     """Makes summary and page of the last run say what is served, if it was that run."""
+    from pipeline.node_result import NodeResult
     from pipeline.report import page
     from pipeline.report import summary as summary_lib
-    from pipeline.runner.local_runner import NodeResult
 
-    file = output_dir / session.SUMMARY_FILE
+    file = output_dir / folders.SUMMARY_FILE
     summary = json.loads(file.read_text(encoding="utf-8"))
     if summary["run_id"] != run_id:
         return

@@ -11,10 +11,10 @@ from components.evaluator import verdict
 from components.serving_validator.executor import RESULT_FILE
 from pipeline import config_file
 from pipeline.config import PipelineConfig
+from pipeline.node_result import NodeResult
 from pipeline.report import charts, gate_view
 from pipeline.report import summary as summary_lib
 from pipeline.report.summary import output, output_json
-from pipeline.runner.local_runner import NodeResult
 from preprocessing import features
 
 TRAIN_LOG_FILE = "train_log.jsonl"

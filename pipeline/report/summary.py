@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.evaluator import verdict
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.serving_validator.executor import RESULT_FILE
-from pipeline.runner.local_runner import NodeResult
+from pipeline.node_result import NodeResult
 from preprocessing.stage.counts import equations
 
 PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"

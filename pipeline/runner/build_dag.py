@@ -6,8 +6,8 @@ from pipeline import beam_options
 from pipeline.config import PipelineConfig
 from pipeline.dag import Dag
 from pipeline.node_names import NODE_NAMES
+from pipeline.output_dir import ARTIFACTS_FOLDER, SERVING_FOLDER
 from pipeline.pipeline import create_pipeline
-from pipeline.runner.session import ARTIFACTS_FOLDER
 from preprocessing.sources import storage
 from preprocessing.sources.base import Survey
 
@@ -44,7 +44,7 @@ def make_dag(
 
 def push_dir(config: PipelineConfig, output_dir: Path) -> Path:
     """Folder of the versions of the config's model."""
-    serving = config.serving.push_dir or output_dir / "serving"
+    serving = config.serving.push_dir or output_dir / SERVING_FOLDER
     return Path(serving).absolute() / config.serving.model_name
 
 

@@ -15,7 +15,7 @@ from pipeline import failures
 from pipeline.config import PipelineConfig
 from pipeline.mlmd import connection
 from pipeline.output_capture import OutputCapture
-from pipeline.runner.session import METADATA_FILE
+from pipeline.output_dir import METADATA_FILE
 from preprocessing.sources.base import Survey
 
 _COLORS = {"hit": "green", "miss": "yellow", "open": "cyan"}

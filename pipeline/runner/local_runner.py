@@ -6,11 +6,10 @@ The launcher of each node is TFX's own.
 """
 
 import contextlib
-import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -21,6 +20,7 @@ from pipeline.cache import decide, records
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.mlmd.history import Artifacts
+from pipeline.node_result import NodeError, NodeResult
 from pipeline.output_capture import OutputCapture
 from pipeline.runner import run_claims
 from pipeline.runner.partial_run import Plan
@@ -29,36 +29,6 @@ from pipeline.runner.partial_run import Plan
 GPU_NODES = ("HorovodTrainer",)
 REUSE_LOG = "reuse.log"
 _GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
-
-
-@dataclasses.dataclass(frozen=True)
-class NodeResult:
-    """What became of a node.
-
-    Attributes:
-      id: the node's id.
-      state: ran, cached, failed or skipped.
-      secs: how long it took.
-      outputs: output artifacts by key, as ML Metadata has them.
-      why: why it ran or did not, in one line.
-    """
-
-    id: str
-    state: str
-    secs: float
-    outputs: Mapping[str, metadata_store_pb2.Artifact] = dataclasses.field(default_factory=dict)
-    why: str = ""
-
-
-class NodeError(Exception):
-    """A node raised; `__cause__` is what it raised (KeyboardInterrupt and SystemExit too)."""
-
-    def __init__(self, node_id: str, log: Path, results: Sequence[NodeResult]):
-        """`log` holds the node's output; `results` is what became of all nodes."""
-        super().__init__(f"{node_id} failed")
-        self.node_id = node_id
-        self.log = log
-        self.results = list(results)
 
 
 def run(

@@ -20,7 +20,7 @@ from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from pipeline.dag import Dag
 from pipeline.mlmd.history import History
-from pipeline.runner.session import ARTIFACTS_FOLDER, LOCK_FILE
+from pipeline.output_dir import ARTIFACTS_FOLDER, LOCK_FILE
 from preprocessing.errors import InputError
 
 # Custom properties of a run's context.

@@ -1,7 +1,6 @@
 """One local run: from a checked config to the summary, the report and the exit status."""
 
 import contextlib
-import fcntl
 import itertools
 import logging
 import signal
@@ -11,19 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config_file, failures
+from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
 from pipeline.mlmd import connection
+from pipeline.node_result import NodeError, NodeResult
 from pipeline.output_capture import OutputCapture
-from preprocessing.errors import InputError
 from preprocessing.sources.base import Survey
 
-SUMMARY_FILE = "summary.json"
-METADATA_FILE = "metadata.sqlite"
-ARTIFACTS_FOLDER = "artifacts"
 MAX_SHOWN_ANOMALIES = 5
-# Held while a run lives.
-LOCK_FILE = ".lock"
 
 
 def run(
@@ -51,12 +46,13 @@ def run(
     Raises:
       InputError: another run uses the folder, or ML Metadata cannot be reached.
     """
-    with locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
+    with folders.locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
         run_id = _new_run_id(output_dir)
-        report_dir, log_dir = output_dir / "reports" / run_id, output_dir / "logs" / run_id
+        log_dir = folders.log_dir(output_dir, run_id)
         log_dir.mkdir(parents=True)
-        report_dir.mkdir(parents=True)
-        (report_dir / "config.yaml").write_text(config_file.dump(config), encoding="utf-8")
+        folders.report_dir(output_dir, run_id).mkdir(parents=True)
+        kept_config = folders.config_file(output_dir, run_id)
+        kept_config.write_text(config_file.dump(config), encoding="utf-8")
         console = RunConsole(capture.terminal)
         console.print(f"run {run_id}: {data}")
         with capture.to_file(log_dir / "startup.log"):
@@ -64,7 +60,9 @@ def run(
             from pipeline.runner import build_dag, local_runner, partial_run, run_claims
 
             logging.getLogger().setLevel(logging.INFO)
-            store = connection.connect(config.pipeline.metadata_uri, output_dir / METADATA_FILE)
+            store = connection.connect(
+                config.pipeline.metadata_uri, output_dir / folders.METADATA_FILE
+            )
             dag = build_dag.make_dag(config, data, output_dir, run_id, store)
             plan = partial_run.plan(dag, first, last)
             run_claims.claim(dag, output_dir)
@@ -73,13 +71,13 @@ def run(
             console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
         for note in plan.notes:
             console.print(note)
-        error: local_runner.NodeError | None = None
+        error: NodeError | None = None
         cache_off = build_dag.cache_off(config)
         try:
             results = local_runner.run(
                 dag, console, capture, log_dir, plan=plan, cache_off=cache_off
             )
-        except local_runner.NodeError as node_error:
+        except NodeError as node_error:
             results, error = node_error.results, node_error
         try:
             with capture.to_file(log_dir / "finish.log"):
@@ -96,7 +94,11 @@ def run(
 
 
 def _finish(
-    config: PipelineConfig, run_id: str, results: Sequence[Any], error, output_dir: Path
+    config: PipelineConfig,
+    run_id: str,
+    results: Sequence[NodeResult],
+    error: NodeError | None,
+    output_dir: Path,
 ) -> dict[str, Any]:
     """Writes the report and then `summary.json`, whose presence says that all is there."""
     from pipeline.report import page
@@ -105,11 +107,11 @@ def _finish(
     failure = None
     if error is not None:
         failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
-    page_file = output_dir / "reports" / run_id / "index.html"
+    page_file = folders.report_file(output_dir, run_id)
     refused = failures.refused_anomalies(error.__cause__) if error is not None else []
     summary = summary_lib.summarize(run_id, results, page_file, failure, refused)
     page.write(page_file, config, summary, results)
-    summary_lib.write(output_dir / SUMMARY_FILE, summary)
+    summary_lib.write(output_dir / folders.SUMMARY_FILE, summary)
     return summary
 
 
@@ -143,28 +145,14 @@ def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_di
         console.print(f"pushed to  {summary['pushed_to']}")
     console.print(f"report     {summary['report']}")
     metadata_uri = config_file.masked(config.pipeline.metadata_uri)
-    console.print(f"metadata   {metadata_uri or output_dir / METADATA_FILE}")
+    console.print(f"metadata   {metadata_uri or output_dir / folders.METADATA_FILE}")
     console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
 
 
 def _new_run_id(output_dir: Path) -> str:
     now = time.strftime("%Y%m%d-%H%M%S")
     candidates = itertools.chain([now], (f"{now}-{n}" for n in itertools.count(2)))
-    return next(name for name in candidates if not (output_dir / "logs" / name).exists())
-
-
-@contextlib.contextmanager
-def locked(output_dir: Path) -> Iterator[None]:
-    """Holds the folder for one run. The system lets go of the lock when the process ends."""
-    with open(output_dir / LOCK_FILE, "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                "an output folder serves one run at a time; wait for the other, or choose another "
-                f"with --output_dir. Received: {str(output_dir)!r}"
-            ) from None
-        yield
+    return next(name for name in candidates if not folders.log_dir(output_dir, name).exists())
 
 
 @contextlib.contextmanager

@@ -9,22 +9,20 @@ import pytest
 STEPS = """
 import re, sys
 import tensorflow as tf
-from trainer_module import architectures, devices
+from trainer_module import devices
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import SingleProcess
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
 
 def peak():  # getrusage would begin with the memory of the process that started this one
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 
 batch, micro_batches = map(int, sys.argv[1:])
-config = TrainConfig(train_batch_size=batch, grad_accum_steps=micro_batches)
+config = TrainConfig(
+    train_batch_size=batch, grad_accum_steps=micro_batches,
+    width_coefficient=0.2, depth_coefficient=0.1)
 devices.set_up(config, SingleProcess())
-network = Network(architectures.build(config.arch, 5, 0.2, 0.1))
-state = TrainState(network, config, initial_weights(network, seed=0))
-step = make_train_step(network, config, state, SingleProcess())
+step = build(config, 5, SingleProcess()).step
 images = tf.zeros([batch, 96, 96, 3], tf.uint8)
 targets = tf.one_hot(tf.range(batch) % 5, 5)
 before = peak()

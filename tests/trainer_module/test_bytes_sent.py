@@ -13,28 +13,24 @@ import pytest
 STEPS = """
 import json, sys
 import horovod.tensorflow as hvd, numpy as np, tensorflow as tf
-from trainer_module import architectures, distributed
+from trainer_module import distributed
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
 
 folder, settings = sys.argv[1], json.loads(sys.argv[2])
 rank = distributed.join(False).rank
-network = Network(architectures.build("efficientnetv2-s", 5, 0.1, 0.1))
 for number, (k, compress) in enumerate(settings):
     config = TrainConfig(
         train_batch_size=8, grad_accum_steps=k, hvd_fp16_compression=compress,
-        moving_average_decay=0.0, optimizer="sgd")
-    state = TrainState(network, config, initial_weights(network, seed=0))
-    step = make_train_step(network, config, state, distributed.join(compress))
+        moving_average_decay=0.0, optimizer="sgd", width_coefficient=0.1, depth_coefficient=0.1)
+    built = build(config, 5, distributed.join(compress))
     hvd.start_timeline(f"{folder}/{number}.{rank}")
-    step(tf.zeros([8, 32, 32, 3], tf.uint8), tf.one_hot(tf.range(8) % 5, 5),
-         tf.constant(0.1), tf.constant(0.0))
+    built.step(tf.zeros([8, 32, 32, 3], tf.uint8), tf.one_hot(tf.range(8) % 5, 5),
+               tf.constant(0.1), tf.constant(0.0))
     hvd.stop_timeline()
 if rank == 0:
-    sizes = {"gradients": network.kernels.size + network.vectors.size,
-             "statistics": network.statistics.size}
+    sizes = {"gradients": built.network.kernels.size + built.network.vectors.size,
+             "statistics": built.network.statistics.size}
     open(f"{folder}/sizes", "w").write(json.dumps(sizes))
 """
 SETTINGS = [(1, False), (2, False), (4, False), (1, True), (4, True)]

@@ -12,11 +12,9 @@ import pytest
 STEP = """
 import json, sys
 import numpy as np, tensorflow as tf
-from trainer_module import architectures, distributed
+from trainer_module import distributed
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
 
 settings = json.loads(sys.argv[1])
 ranks = distributed.join(settings.get("hvd_fp16_compression", False))
@@ -28,11 +26,10 @@ config = TrainConfig(
     optimizer="sgd", momentum=0.0, weight_decay=0.0, dropout_rate=0.0, survival_prob=1.0,
     label_smoothing=0.0, moving_average_decay=0.0, bn_momentum=0.5, train_batch_size=size,
     width_coefficient=0.1, depth_coefficient=0.1, **settings)
-network = Network(architectures.build("efficientnetv2-s", 5, 0.1, 0.1))
-state = TrainState(network, config, initial_weights(network, seed=0))
+built = build(config, 5, ranks)
+state = built.state
 before = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
-step = make_train_step(network, config, state, ranks)
-metrics = step(tf.constant(images[mine]), targets[mine], tf.constant(0.1), tf.constant(0.0))
+metrics = built.step(tf.constant(images[mine]), targets[mine], tf.constant(0.1), tf.constant(0.0))
 after = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
 result = {"moved": (after - before).tolist(), "metrics": metrics.numpy().tolist(),
           "statistics": state.statistics.numpy().tolist()}
@@ -80,11 +77,9 @@ def test_compressed_gradients_are_nearly_the_same(step):
 MATRIX = """
 import itertools, json, sys
 import numpy as np, tensorflow as tf
-from trainer_module import architectures, distributed
+from trainer_module import distributed
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
 
 ranks = distributed.join(fp16_compression=False)
 generator = np.random.default_rng(ranks.rank)
@@ -95,13 +90,12 @@ for amp, xla, parts in itertools.product([False, True], [False, True], [1, 2]):
     config = TrainConfig(
         optimizer="adam", momentum=0.9, decay=0.99, clip_norm=1.0, train_batch_size=8,
         dropout_rate=0.0, survival_prob=1.0, moving_average_decay=0.9,
+        width_coefficient=0.1, depth_coefficient=0.1,
         use_amp=amp, use_xla=xla, grad_accum_steps=parts)
-    network = Network(architectures.build("efficientnetv2-s", 5, 0.1, 0.1))
-    state = TrainState(network, config, initial_weights(network, seed=0))
-    step = make_train_step(network, config, state, ranks)
+    built = build(config, 5, ranks)
     rate, stop = tf.constant(0.05), tf.constant(0.0)
-    losses = [float(step(images, targets, rate, stop)[0]) for _ in range(6)]
-    weights = [float(tf.reduce_sum(tf.abs(v))) for v in state.model_variables()]
+    losses = [float(built.step(images, targets, rate, stop)[0]) for _ in range(6)]
+    weights = [float(tf.reduce_sum(tf.abs(v))) for v in built.state.model_variables()]
     results[f"amp {amp}, xla {xla}, {parts} parts"] = {"losses": losses, "weights": weights}
 open(sys.argv[1] + str(ranks.rank), "w").write(json.dumps(results))
 """

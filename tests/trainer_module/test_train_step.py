@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer_module.build import build
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import SingleProcess
-from trainer_module.network import architectures
-from trainer_module.network.initial_weights import initial_weights
-from trainer_module.network.model import Network
-from trainer_module.train_step import TrainState, make_train_step
+from trainer_module.train_step import TrainState
 
 BATCH, CLASSES, SIZE = 8, 5, 32
-
-
-def network() -> Network:
-    return Network(architectures.build("efficientnetv2-s", CLASSES, 0.1, 0.1))
 
 
 def batch(seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
@@ -37,18 +31,19 @@ def settings(**changes) -> TrainConfig:
         "moving_average_decay": 0.0,
         "train_batch_size": BATCH,
         "bn_momentum": 0.9,
+        "width_coefficient": 0.1,
+        "depth_coefficient": 0.1,
     }
     return TrainConfig(**{**values, **changes})
 
 
 def take_steps(config: TrainConfig, images, targets, steps: int = 1):
-    net = network()
-    state = TrainState(net, config, initial_weights(net, seed=0))
-    step = make_train_step(net, config, state, SingleProcess())
+    built = build(config, CLASSES, SingleProcess())
     metrics = [
-        step(images, targets, tf.constant(0.05), tf.constant(0.0)).numpy() for _ in range(steps)
+        built.step(images, targets, tf.constant(0.05), tf.constant(0.0)).numpy()
+        for _ in range(steps)
     ]
-    return state, metrics
+    return built.state, metrics
 
 
 def weights(state: TrainState) -> np.ndarray:
@@ -114,17 +109,15 @@ def test_amp_stays_near_float32():
 def test_a_step_that_is_not_finite_changes_nothing_and_is_reported():
     images, targets = batch()
     config = settings(optimizer="adam", decay=0.99, moving_average_decay=0.9)
-    net = network()
-    state = TrainState(net, config, initial_weights(net, seed=0))
-    step = make_train_step(net, config, state, SingleProcess())
-    step(images, targets, tf.constant(0.01), tf.constant(0.0))
-    before = {name: variable.numpy() for name, variable in state.variables().items()}
-    metrics = step(images, targets * np.inf, tf.constant(0.01), tf.constant(0.0)).numpy()
+    built = build(config, CLASSES, SingleProcess())
+    built.step(images, targets, tf.constant(0.01), tf.constant(0.0))
+    before = {name: variable.numpy() for name, variable in built.state.variables().items()}
+    metrics = built.step(images, targets * np.inf, tf.constant(0.01), tf.constant(0.0)).numpy()
     assert metrics[3] == 1.0
-    after = {name: variable.numpy() for name, variable in state.variables().items()}
+    after = {name: variable.numpy() for name, variable in built.state.variables().items()}
     assert after.pop("step") == before.pop("step") + 1
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert step(images, targets, tf.constant(0.01), tf.constant(0.0)).numpy()[3] == 0.0
+    assert built.step(images, targets, tf.constant(0.01), tf.constant(0.0)).numpy()[3] == 0.0
 
 
 def test_clipping_bounds_the_step():
@@ -144,11 +137,9 @@ def test_the_moving_average_lags_behind():
 
 def test_image_sizes_share_one_trace():
     config = settings()
-    net = network()
-    state = TrainState(net, config, initial_weights(net, seed=0))
-    step = make_train_step(net, config, state, SingleProcess())
+    built = build(config, CLASSES, SingleProcess())
     _, targets = batch()
     for size in (24, 32, 40):
         images = tf.zeros([BATCH, size, size, 3], tf.uint8)
-        step(images, targets, tf.constant(0.01), tf.constant(0.0))
-    assert step.experimental_get_tracing_count() == 1
+        built.step(images, targets, tf.constant(0.01), tf.constant(0.0))
+    assert built.step.experimental_get_tracing_count() == 1

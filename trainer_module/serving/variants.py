@@ -8,17 +8,14 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module.data.input_pipeline import eval_dataset
+from trainer_module.config import TrainConfig
 from trainer_module.serving.export import ServedModel, export
-
-if TYPE_CHECKING:
-    from trainer_module.loop import Training
 
 FOLDER = "extra_exports"
 RESULT_FILE = "extra_exports.json"
@@ -32,7 +29,13 @@ TOLERANCES = {TFLITE: 1e-3, "float16": 0.02, "bfloat16": 0.1}
 Probabilities = Callable[[np.ndarray], np.ndarray]
 
 
-def write(training: "Training", model: ServedModel, folded: Mapping[str, np.ndarray]) -> None:
+def write(
+    config: TrainConfig,
+    dataset: tf.data.Dataset,
+    model: ServedModel,
+    folded: Mapping[str, np.ndarray],
+    say: Callable[[str], None],
+) -> None:
     """Writes the variants that the settings name, and `extra_exports.json` beside them.
 
     The file holds an entry a variant: `name`, `path`, `bytes`, `images` (that were compared),
@@ -40,11 +43,12 @@ def write(training: "Training", model: ServedModel, folded: Mapping[str, np.ndar
     `top_1_change` against the export.
 
     Args:
-      training: its settings, and its evaluation split, of which this rank's share is used.
+      config: which variants, and the folder.
+      dataset: of (images uint8 [B, size, size, 3], labels int64 [B]), to compare them on.
       model: the export.
       folded: the export's weights, float32.
+      say: receives a line per variant.
     """
-    config = training.config
     folder = Path(config.model_dir) / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     variants: dict[str, tuple[Path, Probabilities]] = {}
@@ -58,11 +62,11 @@ def write(training: "Training", model: ServedModel, folded: Mapping[str, np.ndar
         variants[TFLITE] = (path, _tflite(model, path))
     if not variants:
         return
-    entries = _compare(training, model, variants)
+    entries = _compare(dataset, model, variants)
     text = json.dumps(entries, indent=2) + "\n"
     (folder / RESULT_FILE).write_text(text, encoding="utf-8")
     for entry in entries:
-        training.log.say(
+        say(
             f"{entry['name']} export: top-1 {entry['top_1']:.4f} ({entry['top_1_change']:+.4f}), "
             f"probabilities differ by {entry['max_difference']:.2g}, allowed "
             f"{entry['tolerance']:.2g}"
@@ -107,14 +111,13 @@ def _tflite(model: ServedModel, path: Path) -> Probabilities:
 
 
 def _compare(
-    training: "Training", model: ServedModel, variants: Mapping[str, tuple[Path, Probabilities]]
+    dataset: tf.data.Dataset,
+    model: ServedModel,
+    variants: Mapping[str, tuple[Path, Probabilities]],
 ) -> list[dict[str, Any]]:
     images, right = 0, 0
     differences = dict.fromkeys(variants, 0.0)
     rights = dict.fromkeys(variants, 0)
-    dataset = eval_dataset(
-        training.eval_index, training.config, len(training.class_names), training.ranks
-    )
     for pixels, labels in dataset.as_numpy_iterator():
         expected = model.infer(pixels)[0].numpy()
         images += len(labels)

@@ -7,7 +7,7 @@ import pytest
 from small_dag import FAIL, SmallRuns
 
 from pipeline.cache import decide
-from pipeline.runner.local_runner import NodeError
+from pipeline.node_result import NodeError
 
 ALL_CACHED = {"Writer": "cached", "Copier": "cached", "Counter": "cached"}
 

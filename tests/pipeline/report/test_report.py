@@ -9,8 +9,8 @@ from components.evaluator import gate, measures, tally
 from components.evaluator.measures import Measures
 from components.evaluator.rules import Rules
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
+from pipeline.node_result import NodeResult
 from pipeline.report import charts, gate_view, page, summary
-from pipeline.runner.local_runner import NodeResult
 
 COUNTS = {"seen": 5, "used": 4, "quarantined": 1, "dropped": 0, "duplicates": 0}
 CLASSES = ["<b>ant</b>", "bee"]

@@ -10,8 +10,8 @@ import pytest
 from small_dag import CTRL_C, SmallRuns
 from tfx.orchestration import metadata
 
+from pipeline.node_result import NodeError
 from pipeline.runner import run_claims
-from pipeline.runner.local_runner import NodeError
 from preprocessing.errors import InputError
 
 TESTS = Path(__file__).parents[2]

@@ -1,0 +1,125 @@
+"""The state of one training: what it reads, computes with and writes to."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from preprocessing import features
+from preprocessing.errors import InputError
+from trainer_module import devices
+from trainer_module.build import build
+from trainer_module.checkpoints import Checkpoints
+from trainer_module.config import TrainConfig
+from trainer_module.data import input_pipeline, record_index
+from trainer_module.distributed import Ranks
+from trainer_module.evaluate import Evaluation
+from trainer_module.job.heartbeat import Heartbeat
+from trainer_module.meter import Meter, TrainingError
+from trainer_module.run_log import RunLog
+from trainer_module.schedule import Schedule
+from trainer_module.stages import Stage
+
+
+class Training:
+    """One training, or its continuation; `loop.py` says what is done with it.
+
+    Attributes:
+      started: when it was made, by the monotonic clock.
+      config, ranks, heartbeat: as given.
+      class_names: names of the classes, in the order of their labels.
+      train_index, eval_index: where each record of the splits lies.
+      schedule: steps, epochs and learning rates.
+      network, state, step: see `build.Built`.
+      log, meter, evaluation, checkpoints: where its results go.
+      resumed_from_step: the step of the checkpoint that it goes on from, None if it is new.
+    """
+
+    def __init__(self, config: TrainConfig, ranks: Ranks, heartbeat: Heartbeat):
+        """Reads the index of the data, builds the network, restores a checkpoint if there is one.
+
+        Raises:
+          InputError: the data or a checkpoint does not fit the settings.
+        """
+        self.started = time.monotonic()
+        self.config, self.ranks, self.heartbeat = config, ranks, heartbeat
+        self.class_names = record_index.class_names(config.data_dir, config.num_classes)
+        self.train_index = _index(config.data_dir, (features.TRAIN_SPLIT,))
+        self.eval_index = _index(config.data_dir, features.EVAL_SPLIT_NAMES)
+        self.schedule = Schedule(config, len(self.train_index), ranks.size)
+        built = build(config, len(self.class_names), ranks)
+        self.network, self.state, self.step = built.network, built.state, built.step
+        Path(config.model_dir).mkdir(parents=True, exist_ok=True)
+        self.log = RunLog(config.model_dir, ranks.rank == 0, self.schedule.total_steps)
+        self.meter = Meter(self.log, self.schedule, config.log_interval_secs)
+        self.evaluation = Evaluation(self.network, config, ranks)
+        self.checkpoints = Checkpoints(
+            config.model_dir, self.state.variables(), config.max_checkpoints
+        )
+        self.resumed_from_step = self._restore()
+
+    def _restore(self) -> int | None:
+        # Only rank 0 has the folder for certain; the others get its whole state.
+        if self.ranks.rank == 0 and self.checkpoints.restore():
+            step = int(self.state.step.numpy())
+            self.log.say(f"resumed at step {step} of {self.schedule.total_steps}")
+        self.ranks.broadcast(list(self.state.variables().values()))
+        return self.steps_taken() or None
+
+    def steps_taken(self) -> int:
+        """Steps that were taken so far, with the skipped ones."""
+        return int(self.state.step.numpy())
+
+    def train_dataset(
+        self, stages: Sequence[tuple[Stage, int, int]], begin: int
+    ) -> tf.data.Dataset:
+        """This rank's batches of the training split, from step `begin` of `stages` on."""
+        return input_pipeline.train_dataset(
+            self.train_index, self.config, stages, begin, len(self.class_names), self.ranks
+        )
+
+    def eval_dataset(self) -> tf.data.Dataset:
+        """This rank's share of the evaluation split."""
+        return input_pipeline.eval_dataset(
+            self.eval_index, self.config, len(self.class_names), self.ranks
+        )
+
+    def save(self) -> None:
+        """Begins to write a checkpoint, by rank 0."""
+        if self.ranks.rank == 0:
+            self.checkpoints.save(self.steps_taken())
+
+    def weights_sha256(self) -> str:
+        """Digest of the final weights, the same on every rank.
+
+        Raises:
+          TrainingError: ranks differ.
+        """
+        digest = hashlib.sha256()
+        for variables in self.state.candidates().values():
+            for variable in variables:
+                digest.update(variable.numpy().tobytes())
+        digests = self.ranks.gather(digest.hexdigest())
+        if len(set(digests)) > 1:
+            raise TrainingError(f"the ranks ended with different weights: {digests}")
+        return digests[0]
+
+    def describe(self) -> str:
+        """What is trained on what, in one line."""
+        config, network = self.config, self.network
+        return (
+            f"{config.arch}: {network.kernels.size + network.vectors.size:,} trainable weights, "
+            f"{len(self.class_names)} classes; {len(self.train_index):,} training and "
+            f"{len(self.eval_index):,} evaluation images; {self.ranks.describe()}, "
+            f"batch {self.schedule.global_batch}, {self.schedule.total_steps:,} steps; "
+            f"{devices.describe(config)}"
+        )
+
+
+def _index(data_dir: str, split_names: tuple[str, ...]) -> record_index.RecordIndex:
+    index = record_index.build_index(record_index.find_shards(data_dir, split_names))
+    if not len(index):
+        raise InputError(f"the split {split_names[0]!r} of data_dir {data_dir!r} has no records")
+    return index
