@@ -73,7 +73,7 @@ def test_direction(path):
     [
         ("preprocessing/x.py", "import trainer_module.network.model"),
         ("preprocessing/x.py", "def f():\n    from tfx import types"),
-        ("trainer_module/x.py", "from preprocessing import image_ops"),
+        ("trainer_module/x.py", "from preprocessing.images import image_ops"),
         ("trainer_module/x.py", "from preprocessing.stage.beam_stage import run"),
         ("components/a/x.py", "from pipeline.config import PipelineConfig"),
         ("components/a/x.py", "from ...pipeline import config"),
