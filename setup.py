@@ -49,6 +49,8 @@ setuptools.setup(
         "hdfs": ["hdfs>=2.7,<3"],
         "test": [
             "pytest>=8,<9",
+            "pytest-timeout>=2.3,<3",  # a deadline for each test
+            "pytest-xdist>=3.6,<4",  # two workers
             "hypothesis>=6.100,<7",
             "boto3>=1.28,<2",
             "flask>=3,<4",  # moto's server

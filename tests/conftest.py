@@ -11,6 +11,7 @@ import pytest
 from digits_records import digits_dir, make_tiny
 from PIL import Image
 
+pytest_plugins = ["deadlines"]
 # Fixtures of another file that all tests may use.
 __all__ = ["digits_dir", "make_tiny"]
 
