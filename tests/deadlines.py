@@ -24,7 +24,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[_stderr])
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings) -> bool:
     """Starts the clock of a test; returns that no other timer is wanted."""
     file = item.config.stash[_stderr]
@@ -32,7 +32,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings) -> bool:
     return True
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_timeout_cancel_timer() -> bool:
     """Stops the clock."""
     faulthandler.cancel_dump_traceback_later()
