@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -87,11 +88,24 @@ class Heartbeat:
       batches: batches that were evaluated; count each.
     """
 
-    def __init__(self, model_dir: str, rank: int, interval_secs: float = INTERVAL_SECS):
-        """Writes nothing before `start`."""
+    def __init__(
+        self,
+        model_dir: str,
+        rank: int,
+        interval_secs: float = INTERVAL_SECS,
+        clock: Callable[[], float] = time.time,
+    ):
+        """Writes nothing before `start`.
+
+        Args:
+          model_dir: the training's folder.
+          rank: the number of this rank.
+          interval_secs: seconds between two signs.
+          clock: Unix time, which each sign holds.
+        """
         self.phase, self.step, self.batches = STARTING, 0, 0
         self._path = Path(model_dir) / FOLDER / f"rank-{rank}.json"
-        self._rank, self._interval_secs = rank, interval_secs
+        self._rank, self._interval_secs, self._clock = rank, interval_secs, clock
         self._started = psutil.Process().create_time()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -132,7 +146,7 @@ class Heartbeat:
             phase=self.phase,
             step=self.step,
             batches=self.batches,
-            time=time.time(),
+            time=self._clock(),
             status=status,
             error=error,
         )

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -39,9 +38,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ranks(tmp_path):
+def ranks(tmp_path, clock):
     """Two ranks that give signs as often as can be, both in this process."""
-    hearts = [Heartbeat(str(tmp_path), rank, interval_secs=0.01) for rank in range(2)]
+    hearts = [Heartbeat(str(tmp_path), rank, 0.001, clock) for rank in range(2)]
     for heart in hearts:
         heart.start()
     yield hearts
@@ -49,33 +48,51 @@ def ranks(tmp_path):
         heart.stop(processes.DONE)
 
 
-def show(folder: Path, hearts: list[Heartbeat]) -> None:
-    """Waits until the files say what the ranks were set to."""
-    wanted = [(heart.phase, heart.step) for heart in hearts]
-    while [(beat.phase, beat.step) for beat in heartbeat.read_all(str(folder))] != wanted:
-        time.sleep(0.01)
+@pytest.fixture
+def show(tmp_path, ranks, clock):
+    """Waits until the ranks' signs are of this moment and say what the ranks were set to."""
+
+    def wait() -> None:
+        wanted = [(heart.phase, heart.step, heart.batches, clock.now) for heart in ranks]
+        signs = None
+        while signs != wanted:
+            time.sleep(0.001)
+            beats = heartbeat.read_all(str(tmp_path))[: len(ranks)]
+            signs = [(beat.phase, beat.step, beat.batches, beat.time) for beat in beats]
+
+    return wait
 
 
-def test_a_sign_says_who_where_and_how_far(tmp_path, ranks):
+def test_a_sign_says_who_where_and_how_far(tmp_path, ranks, clock, show):
     ranks[1].phase, ranks[1].step = heartbeat.TRAINING, 12
-    show(tmp_path, ranks)
+    clock.now = 1234.5
+    show()
     sign = json.loads((tmp_path / "ranks" / "rank-1.json").read_text())
     assert (sign["rank"], sign["host"], sign["step"]) == (1, HOST, 12)
-    assert abs(sign["time"] - time.time()) < 5
+    assert sign["time"] == 1234.5
     assert heartbeat.read_all(str(tmp_path))[1].process().pid == sign["pid"]
 
 
-def test_steps_that_stop_are_a_stall_and_name_who_is_behind(tmp_path, ranks, clock):
+def test_a_sign_holds_the_unix_time_when_no_clock_is_given(tmp_path):
+    before = time.time()
+    heart = Heartbeat(str(tmp_path), 0)
+    heart.start()
+    heart.stop(processes.DONE)
+    [sign] = heartbeat.read_all(str(tmp_path))
+    assert before <= sign.time <= time.time()
+
+
+def test_steps_that_stop_are_a_stall_and_name_who_is_behind(tmp_path, ranks, clock, show):
     watch = Watch(str(tmp_path), 10, clock)
     for number, heart in enumerate(ranks):
         heart.phase, heart.step = heartbeat.TRAINING, 41 + number
-    show(tmp_path, ranks)
+    show()
     assert watch.look() is None
     clock.now = 9.0
-    time.sleep(0.05)  # new signs, the same step
+    show()  # new signs, the same step
     assert watch.look() is None
     clock.now = 11.0
-    time.sleep(0.05)
+    show()
     assert watch.look() == Fault(f"rank 0 on {HOST} took no step for 10 s in step 41")
 
 
@@ -87,44 +104,46 @@ def test_steps_that_stop_are_a_stall_and_name_who_is_behind(tmp_path, ranks, clo
         (heartbeat.FINISHING, "finishing"),
     ],
 )
-def test_what_takes_long_is_no_stall_before_a_longer_time(tmp_path, ranks, clock, phase, doing):
+def test_what_takes_long_is_no_stall_before_a_longer_time(
+    tmp_path, ranks, clock, phase, doing, show
+):
     watch = Watch(str(tmp_path), 10, clock)
     ranks[0].phase, ranks[1].phase = heartbeat.TRAINING, phase
-    show(tmp_path, ranks)
+    show()
     for now in (0.0, 9.0, 18.0, 59.0):
         clock.now = now
-        time.sleep(0.05)
+        show()
         assert watch.look() is None
     clock.now = 61.0
-    time.sleep(0.05)
+    show()
     fault = watch.look()
     assert (
         fault.text == f"rank 1 on {HOST} went on {doing} for 60 s before its first step ({phase})"
     )
 
 
-def test_batches_that_stop_are_a_stall(tmp_path, ranks, clock):
+def test_batches_that_stop_are_a_stall(tmp_path, ranks, clock, show):
     watch = Watch(str(tmp_path), 10, clock)
     for heart in ranks:
         heart.phase, heart.step = heartbeat.EVALUATING, 30
     for batch in range(4):
         ranks[0].batches = batch
         clock.now = 9.0 * batch
-        time.sleep(0.05)
+        show()
         assert watch.look() is None
     clock.now += 11.0
-    time.sleep(0.05)
+    show()
     assert "evaluated no batch for 10 s in step 30" in watch.look().text
 
 
-def test_a_silent_rank_is_named_in_any_phase(tmp_path, ranks, clock):
+def test_a_silent_rank_is_named_in_any_phase(tmp_path, ranks, clock, show):
     watch = Watch(str(tmp_path), 10, clock)
     path = tmp_path / "ranks" / "rank-2.json"
     silent = {**json.loads((tmp_path / "ranks" / "rank-0.json").read_text()), "rank": 2}
     path.write_text(json.dumps(silent))
     assert watch.look() is None
     clock.now = 10.0
-    time.sleep(0.05)  # the others give new signs
+    show()  # the others give new signs
     fault = watch.look()
     assert fault.curable
     assert fault.text.startswith(f"rank 2 on {HOST} gives no sign of life")
@@ -167,10 +186,10 @@ def test_what_ranks_say_counts_before_the_exit_status(tmp_path, statuses, expect
     assert Watch(str(tmp_path), 600).outcome(0) == expected
 
 
-def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks):
+def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks, show):
     for number, heart in enumerate(ranks):
         heart.step = 5 + number
-    show(tmp_path, ranks)
+    show()
     fault = Watch(str(tmp_path), 600).outcome(-9)
     assert fault == Fault("what started the ranks ended with status -9 in step 5")
 
