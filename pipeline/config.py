@@ -4,6 +4,7 @@
 config is refused at once.
 """
 
+import re
 from typing import Annotated, Literal
 
 import pydantic
@@ -14,19 +15,41 @@ from pipeline import node_names
 from preprocessing.images.colors import color_code, parse_color
 from trainer_module.config import TrainConfig
 from trainer_module.settings import Float, Settings
+from trainer_module.yaml_values import in_yaml
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", value):
+        raise ValueError("must be lower-case letters, digits and hyphens, 63 at most")
+    return value
+
 
 # Names become folders, Kubernetes objects and MLMD contexts.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Name = Annotated[str, pydantic.AfterValidator(_name)]
 
-# Keys of the trainer that follow from the other sections.
-_SET_BY_THE_PIPELINE = (
-    "data_dir",
-    "model_dir",
-    "background",
-    "max_side_px",
-    "export_precision",
-    "export_tflite",
-)
+
+def _color(value: object) -> str:
+    if not isinstance(value, str | list):
+        raise ValueError("a colour must be a CSS name in quotes, '#rrggbb', or [red, green, blue]")
+    return color_code(parse_color(value))
+
+
+# `#rrggbb`, whichever way it was given.
+Color = Annotated[str, pydantic.BeforeValidator(_color)]
+
+# Keys of the trainer that a run cannot honour, and what a person who sets one may want.
+_NOT_IN_A_RUN = {
+    "mode": "a run always trains and evaluates; the other modes are those of `effnet train`",
+    "benchmark_steps": "the benchmark modes are those of `effnet train`",
+    "data_dir": "a run trains on the records that it makes; data.path says of which images",
+    "model_dir": "a run keeps its trainings in its output folder (--output_dir)",
+    "num_classes": "the classes are those of the data; data.class_names_file can name them",
+    "label_offset": "the records of a run begin at 0; data.label_offset is that of the source",
+    "background": "use preprocessing.background, which holds for training and serving",
+    "max_side_px": "use preprocessing.max_side_px, which holds for training and serving",
+    "export_precision": "use serving.precision",
+    "export_tflite": "use serving.tflite",
+}
 
 
 class DataConfig(Settings):
@@ -85,7 +108,7 @@ class PreprocessingConfig(Settings):
     """The shorter side is shrunk to at most this many pixels; nothing is enlarged."""
     jpeg_quality: int = Field(95, ge=1, le=100)
     """Quality of re-encoded images. Images that need no change are not re-encoded."""
-    background: str | list[int] = "#ffffff"
+    background: Color = "#ffffff"
     """What shows through transparent parts: a CSS colour name, #rrggbb, or [red, green, blue]."""
     max_bad_fraction: Float = Field(0.01, ge=0, le=1)
     """The run stops when more than this share of the images is unusable."""
@@ -93,11 +116,6 @@ class PreprocessingConfig(Settings):
     """An image whose header says more pixels than this is not decoded but quarantined."""
     shard_size_mb: int = Field(128, ge=1)
     """Target size of a TFRecord shard in megabytes (10^6 bytes)."""
-
-    @pydantic.field_validator("background")
-    @classmethod
-    def _a_color(cls, value: str | list[int]) -> str:
-        return color_code(parse_color(value))
 
 
 class EvaluationConfig(Settings):
@@ -221,11 +239,11 @@ class PipelineConfig(Settings):
     beam: BeamConfig = BeamConfig()
 
     @pydantic.model_validator(mode="after")
-    def _pipeline_owns_the_folders(self) -> "PipelineConfig":
-        for key in _SET_BY_THE_PIPELINE:
+    def _trainer_can_be_honoured(self) -> "PipelineConfig":
+        for key, instead in _NOT_IN_A_RUN.items():
             if getattr(self.trainer, key) != TrainConfig.model_fields[key].default:
                 raise ValueError(
-                    f"trainer.{key} is set by the pipeline; remove it from the config. "
-                    f"Received: {getattr(self.trainer, key)!r}"
+                    f"trainer.{key} is set by the pipeline, so remove it from the config: {instead}"
+                    f". Received: {in_yaml(getattr(self.trainer, key))}"
                 )
         return self

@@ -11,6 +11,7 @@ import yaml
 from pipeline.config import PipelineConfig
 from preprocessing.errors import InputError
 from trainer_module.settings import read_settings
+from trainer_module.yaml_values import in_yaml, parse
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
@@ -21,21 +22,23 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
       overrides: strings such as `trainer.max_epochs=3`; the value is read as YAML.
 
     Raises:
-      InputError: the file is missing or no YAML mapping, an override has no `=`, or a key or
-        value is refused.
+      InputError: the file is missing or does not consist of sections, an override has no `=`, or
+        a key or value is refused.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
         raise InputError(f"config {path}: cannot be read: {reason}") from None
-    values = _parse_yaml(text, str(path))
+    values = parse(text, f"config {path}")
     if not isinstance(values, Mapping):
         raise InputError(
-            f"config {path}: must be a mapping of sections "
-            f"({', '.join(PipelineConfig.model_fields)}). Received: {type(values).__name__}"
+            f"config {path}: must consist of sections "
+            f"({', '.join(PipelineConfig.model_fields)}). Received: {in_yaml(values)[:80]}"
         )
-    values = functools.reduce(_with_override, overrides, dict(values))
+    # A section of which every line is a comment has the defaults.
+    values = {key: {} if value is None else value for key, value in values.items()}
+    values = functools.reduce(_with_override, overrides, values)
     return read_settings(PipelineConfig, values, f"config {path}")
 
 
@@ -58,14 +61,6 @@ def masked(uri: str) -> str:
     return parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
 
 
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        one_line = " ".join(str(error).split())
-        raise InputError(f"{source}: is not valid YAML: {one_line}") from None
-
-
 def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     parts = key.split(".")
@@ -80,5 +75,5 @@ def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
         if not isinstance(inner, Mapping):
             raise InputError(f"--set {override}: {part!r} is a value, not a section")
         section[part] = section = dict(inner)
-    section[parts[-1]] = _parse_yaml(text, f"--set {override}")
+    section[parts[-1]] = parse(text, f"--set {override}")
     return result

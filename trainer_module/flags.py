@@ -10,6 +10,7 @@ import yaml
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig
 from trainer_module.settings import read_settings
+from trainer_module.yaml_values import parse as parse_yaml
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +75,8 @@ def from_values(values: dict[str, str]) -> TrainConfig:
     """
     texts = {name for name, field in TrainConfig.model_fields.items() if field.annotation is str}
     typed = {
-        name: value if name in texts else yaml.safe_load(value) for name, value in values.items()
+        name: value if name in texts else parse_yaml(value, f"command line: --{name}")
+        for name, value in values.items()
     }
     return read_settings(TrainConfig, typed, "command line")
 

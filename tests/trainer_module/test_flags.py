@@ -49,7 +49,9 @@ def test_the_default_warm_up_is_at_most_a_fifth_of_the_epochs(arguments, warm_up
     [
         (["--max_epoch", "3"], "did you mean --max_epochs"),
         (["--max_epochs", "many"], "max_epochs.*'many'"),
-        (["--max_epochs", "0"], "max_epochs.*greater than or equal to 1"),
+        (["--max_epochs", "0"], "max_epochs: must be 1 or more. Received: 0"),
+        (["--lr_init", "[1"], "command line: --lr_init: is not valid YAML"),
+        (["--seed", "9223372036854775808"], "seed: must be 9223372036854775807 or less"),
         (["--optimizer", "adagrad"], "'rmsprop', 'sgd', 'adam', 'adamw' or 'lamb'"),
         (["--train_batch_size", "10", "--grad_accum_steps", "3"], "must divide"),
         (["--max_epochs", "0"], r"^(?!.*and \d+ more)"),  # one mistake, told once
