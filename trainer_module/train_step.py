@@ -11,6 +11,7 @@ from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
 from trainer_module.network.model import Network
 from trainer_module.optimizers import Parameter
+from trainer_module.seeds import in_31_bits
 
 # Dynamic loss scaling of float16 (arXiv 1710.03740, section 3.2).
 INITIAL_LOSS_SCALE = 2.0**15
@@ -143,7 +144,7 @@ def make_train_step(
 
     def local_step(images, targets):
         number = tf.cast(state.step, tf.int32) * ranks.size + ranks.rank
-        seed = tf.random.fold_in(tf.constant([config.seed, _STEP_SEED]), number)
+        seed = tf.random.fold_in(tf.constant([in_31_bits(config.seed), _STEP_SEED]), number)
         if micro_batches == 1:
             return micro_step(images, targets, seed)
         # A loop in the graph: one micro-batch's activations are alive at a time.

@@ -17,6 +17,7 @@ from trainer_module.data.mixup_cutmix import mix_batch
 from trainer_module.data.record_index import RecordIndex
 from trainer_module.data.train_images import Augmentation, train_images
 from trainer_module.distributed import Ranks
+from trainer_module.seeds import in_31_bits
 from trainer_module.stages import Stage
 
 _FEATURES = {
@@ -87,7 +88,7 @@ def train_dataset(
       a dataset of (images uint8 [train_batch_size, size, size, 3], where the size is that of the
       step's stage, targets float32 [train_batch_size, num_classes], which sum to 1 in each row).
     """
-    batch = config.train_batch_size
+    batch, seed = config.train_batch_size, in_31_bits(config.seed)
     sizes = tf.constant([stage.img_size for stage, _, _ in stages])
     magnitudes = tf.constant([stage.randaug_magnitude for stage, _, _ in stages], tf.float64)
     alphas = tf.constant([(stage.mixup_alpha, stage.cutmix_alpha) for stage, _, _ in stages])
@@ -126,7 +127,7 @@ def train_dataset(
             magnitudes[stage],
         )
         pairs = zip(tf.unstack(group["epoch"]), tf.unstack(group["example"]), strict=True)
-        seeds = [tf.random.fold_in([config.seed, epoch], example) for epoch, example in pairs]
+        seeds = [tf.random.fold_in([seed, epoch], example) for epoch, example in pairs]
         return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
 
     def join(pictures: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -136,8 +137,8 @@ def train_dataset(
 
     def mix(step: tf.Tensor, batch_: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         number = tf.cast(step, tf.int32) * ranks.size + ranks.rank
-        seed = tf.random.fold_in(tf.constant([config.seed, _MIX_SEED]), number)
-        return mix_batch(*batch_, seed, *tf.unstack(alphas[stage_at(step)]))
+        mix_seed = tf.random.fold_in(tf.constant([seed, _MIX_SEED]), number)
+        return mix_batch(*batch_, mix_seed, *tf.unstack(alphas[stage_at(step)]))
 
     numbers = tf.data.Dataset.range(begin, stages[-1][2])
     dataset = numbers.map(parse, num_parallel_calls=2)

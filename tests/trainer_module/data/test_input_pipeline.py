@@ -120,6 +120,8 @@ def test_the_batch_does_not_change_the_images(batches, parts, size):
         {"cutmix_alpha": 0.0},
         {"mixup_alpha": 0.5},
         {"seed": 1},
+        {"seed": 2**40},
+        {"seed": 2**63 - 1},
     ],
     ids=lambda changes: next(iter(changes)),
 )
