@@ -31,7 +31,9 @@ BLESSING = ("Evaluator", "blessing")
 VERDICT = ("Evaluator", "verdict")
 SERVING_CHECK = ("ServingValidator", "blessing")
 _PUSHER = "Pusher"
+# Types of executions as ML Metadata has them: they stay the same wherever the code moves.
 _PUSHER_TYPE = "components.pusher.component.Pusher"
+_OVERRIDE_TYPE = "pipeline.bless.GateOverride"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _override(
     blessing, new_verdict = standard_artifacts.ModelBlessing(), VerdictArtifact()
     with record.execution(
         NODE_ID,
-        f"{__name__}.{NODE_ID}",
+        _OVERRIDE_TYPE,
         inputs,
         dataclasses.asdict(override),
         {"blessing": blessing, "verdict": new_verdict},

@@ -85,3 +85,17 @@ def importers_of(libraries: Iterable[str], starts: Iterable[str]) -> Iterator[st
                 while chains[chain[-1]] != chain[-1]:
                     chain.append(chains[chain[-1]])
                 yield f"{' <- '.join(chain)}: {name}"
+
+
+@functools.cache
+def defined_names(module: str) -> frozenset[str]:
+    """What a module's file defines at its top: functions, classes, variables, imported names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return frozenset(found)

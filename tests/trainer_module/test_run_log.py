@@ -36,7 +36,7 @@ CURSOR_SHOWN = "\x1b[?25h"
 
 TELL_ENVIRONMENT = """
 import sys
-from trainer_module import terminal
+from trainer_module.job import terminal
 print(terminal.environment(), file=sys.stderr)
 """
 

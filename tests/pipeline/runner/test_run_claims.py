@@ -19,7 +19,6 @@ _KILLED = """
 import sys
 from pathlib import Path
 from small_dag import KILL, SmallRuns
-from pipeline import runs
 
 small = SmallRuns(Path(sys.argv[1]))
 small.count = 100

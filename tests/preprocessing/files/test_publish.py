@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # Writes half a dataset, says so, and waits to be killed.
 HALF = """
 import sys
-from preprocessing import publish
+from preprocessing.files import publish
 with publish.staged(sys.argv[1]) as staging:
     (staging / "half").write_text("a")
     print("ready", flush=True)
