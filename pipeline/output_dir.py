@@ -1,11 +1,11 @@
 """Where the output folder of a local run keeps things, and its lock."""
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 from preprocessing.errors import InputError
+from preprocessing.files import locks
 
 SUMMARY_FILE = "summary.json"
 METADATA_FILE = "metadata.sqlite"
@@ -45,14 +45,19 @@ def locked(output_dir: Path) -> Iterator[None]:
     """Holds the folder for one run. The system lets go of the lock when the process ends.
 
     Raises:
-      InputError: another run uses the folder.
+      InputError: another run uses the folder, or its file system has no locks.
     """
     with open(output_dir / LOCK_FILE, "w", encoding="utf-8") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            is_ours = locks.lock(lock)
+        except locks.NoLocksError as error:
+            raise InputError(
+                "the output folder must be on a file system with locks; choose another with "
+                f"--output_dir. Received: {str(output_dir)!r} ({error.strerror})"
+            ) from None
+        if not is_ours:
             raise InputError(
                 "an output folder serves one run at a time; wait for the other, or choose another "
                 f"with --output_dir. Received: {str(output_dir)!r}"
-            ) from None
+            )
         yield

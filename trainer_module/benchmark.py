@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.files.new_file import write_text
 from trainer_module.evaluate import latency_ms
 from trainer_module.training import Training
 
@@ -81,4 +82,4 @@ def write(training: Training, result: dict[str, Any]) -> None:
     """Writes `benchmark.json` into the training's folder, by rank 0."""
     if training.ranks.rank == 0:
         path = Path(training.config.model_dir) / BENCHMARK_FILE
-        path.write_text(json.dumps(result, indent=2) + "\n")
+        write_text(path, json.dumps(result, indent=2) + "\n")

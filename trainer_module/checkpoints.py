@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.errors import InputError
+from preprocessing.files.new_file import new_file, remove_unfinished
 
 FOLDER = "checkpoints"
 # Twelve digits, so that names sort like steps.
@@ -37,6 +38,7 @@ class Checkpoints:
         self._keep = keep
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        remove_unfinished(self._folder)
 
     def newest(self) -> Path | None:
         """The newest complete checkpoint."""
@@ -94,12 +96,9 @@ class Checkpoints:
 
     def _write(self, step: int, values: Mapping[str, np.ndarray]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / "partial"
-        with partial.open("wb") as file:
+        path = self._folder / f"step-{step:012d}.npz"
+        with new_file(path, durable=True) as temporary, temporary.open("wb") as file:
             np.savez(file, **values)
-            file.flush()
-            os.fsync(file.fileno())  # the name must not be on disk before the content
-        partial.replace(self._folder / f"step-{step:012d}.npz")
         for path in self._complete()[: -self._keep]:
             path.unlink()
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from preprocessing.files.new_file import new_file
 from trainer_module.data import eval_image
 from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import make_logits
@@ -124,8 +125,7 @@ def _write_parity(training: Training, weights: Sequence[np.ndarray]) -> None:
     batch = tf.stack([eval_image.eval_image(image, size_px) for image in encoded])
     probabilities = tf.nn.softmax(logits(batch, *map(tf.constant, weights))).numpy()
     path = Path(training.config.model_dir) / PARITY_FILE
-    partial = path.with_suffix(".partial")
-    with tf.io.TFRecordWriter(str(partial)) as writer:
+    with new_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for index, row in enumerate(probabilities):
             feature = {
                 name: _bytes(parsed[name][index].numpy())
@@ -136,7 +136,6 @@ def _write_parity(training: Training, weights: Sequence[np.ndarray]) -> None:
             feature[PROBABILITIES] = tf.train.Feature(float_list=tf.train.FloatList(value=row))
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
-    partial.replace(path)
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

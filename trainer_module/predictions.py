@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from preprocessing import features
+from preprocessing.files.new_file import new_file
 from trainer_module.data import eval_image
 from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import make_logits
@@ -39,10 +40,9 @@ def predict(training: Training) -> int:
     weights = [variable.read_value() for variable in training.state.model_variables()]
     logits = tf.function(make_logits(training.network, compute_dtype(config)), autograph=False)
     path = Path(config.model_dir) / PREDICTIONS_FILE
-    partial = path.with_suffix(".partial")
     lines = 0
     everything = range(len(training.eval_index))
-    with partial.open("w", encoding="utf-8") as file:
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for records in read_records(training.eval_index, everything, config.eval_batch_size):
             parsed = tf.io.parse_example(records, _FEATURES)
             batch = tf.map_fn(
@@ -67,6 +67,5 @@ def predict(training: Training) -> int:
                 }
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 lines += 1
-    partial.replace(path)
     training.log.say(f"{lines} predictions in {path}")
     return lines

@@ -10,6 +10,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from preprocessing.files.new_file import write_text
 from trainer_module.job import terminal
 from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
@@ -111,9 +112,7 @@ class RunLog:
         """The result of the training; its file is complete or absent."""
         if self._enabled:
             path = self._path.with_name(SUMMARY_FILE)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(values, indent=2) + "\n")
-            partial.replace(path)
+            write_text(path, json.dumps(values, indent=2) + "\n")
 
     def _write(self, values: dict[str, Any]) -> None:
         if not self._enabled:

@@ -1,12 +1,14 @@
 """The folder of the served versions: a lock, room on the disk, and what must survive a crash."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from preprocessing.files import new_file
+from preprocessing.files.locks import NoLocksError, lock
 
 LOCK_FILE = ".push.lock"
 
@@ -33,8 +35,8 @@ def locked(path: str) -> Iterator[bool]:
         return
     with open(os.path.join(path, LOCK_FILE), "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
+            lock(file, wait=True)
+        except NoLocksError as error:
             logging.warning("%s: the file system has no locks (%s)", path, error.strerror)
             yield False
             return
@@ -57,19 +59,11 @@ def flush(folder: str) -> None:
         return
     for parent, _, names in os.walk(folder):
         for name in names:
-            _sync(os.path.join(parent, name))
-        _sync(parent)
+            new_file.flush(os.path.join(parent, name))
+        new_file.flush(parent)
 
 
 def flush_names(folder: str) -> None:
     """Waits until the names in a local folder are on the disk, as after a rename."""
     if is_local(folder):
-        _sync(folder)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        new_file.flush(folder)

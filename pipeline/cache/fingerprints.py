@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.files.digest import sha256_of
+from preprocessing.files.new_file import write_text
 
 RECORDS_FOLDER = Path(".system", "fingerprints")
 # Hashing lets go of Python's lock; more threads than this wait for the disk.
@@ -108,9 +109,7 @@ def _keep(folder: Path, states: Mapping[str, list[int]], digests: Mapping[str, s
     record = {n: {"state": states[n], "sha256": digests[n]} for n in sorted(states)}
     path = _record_path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(record), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(record))
     return _fingerprint(digests)
 
 

@@ -16,6 +16,7 @@ from pipeline.report import charts, gate_view
 from pipeline.report import summary as summary_lib
 from pipeline.report.summary import output, output_json
 from preprocessing import features
+from preprocessing.files.new_file import write_text
 
 TRAIN_LOG_FILE = "train_log.jsonl"
 QUARANTINE_FILE = "quarantine.jsonl"
@@ -52,7 +53,7 @@ def write(
         "serving": output_json(results, "ServingValidator", "blessing", RESULT_FILE),
     }
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(environment.get_template("report.html").render(values), encoding="utf-8")
+    write_text(page, environment.get_template("report.html").render(values))
 
 
 def _evaluation(results: Sequence[NodeResult]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from components.evaluator import verdict
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.serving_validator.executor import RESULT_FILE
 from pipeline.node_result import NodeResult
+from preprocessing.files.new_file import write_text
 from preprocessing.stage.counts import equations
 
 PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"
@@ -100,9 +101,7 @@ def stack() -> str:
 
 def write(path: Path, summary: dict[str, Any]) -> None:
     """Writes `summary.json`; a reader sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(summary, indent=2) + "\n")
 
 
 def judged(results: Sequence[NodeResult]) -> verdict.Verdict | None:

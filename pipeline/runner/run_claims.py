@@ -4,7 +4,6 @@ A process that is killed cannot write that its execution failed. The next run do
 folder's lock is held for as long as the process lives, on every way that it may end.
 """
 
-import fcntl
 import glob
 import logging
 import os
@@ -22,6 +21,7 @@ from pipeline.dag import Dag
 from pipeline.mlmd.history import History
 from pipeline.output_dir import ARTIFACTS_FOLDER, LOCK_FILE
 from preprocessing.errors import InputError
+from preprocessing.files import locks
 
 # Custom properties of a run's context.
 OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
@@ -104,12 +104,11 @@ def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
     try:
         with open(output_dir / LOCK_FILE, encoding="utf-8") as lock:
             # Shared, so that two runs that look at the same time do not take each other for it.
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return locks.lock(lock, shared=True)
     except FileNotFoundError:
         return True
-    except OSError:
+    except OSError:  # it cannot be opened, or has no locks: nothing is known of it
         return False
-    return True
 
 
 def _remove_begun(

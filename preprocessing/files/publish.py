@@ -6,7 +6,6 @@ so the next run beside it can tell a folder that is in use from one that a kille
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from preprocessing.errors import InputError
+from preprocessing.files.locks import NoLocksError
+from preprocessing.files.locks import lock as take_lock
 
 _SUFFIX = ".staging"
 
@@ -94,8 +95,8 @@ def _make_locked(parent: Path, name: str) -> tuple[Path, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:  # somebody cleaned up before it was locked
             continue
-        with contextlib.suppress(OSError):  # a file system without locks: nobody will clean up
-            fcntl.flock(lock, fcntl.LOCK_EX)  # waits for somebody who is cleaning up right now
+        with contextlib.suppress(NoLocksError):  # nobody will clean up there
+            take_lock(lock, wait=True)  # somebody may be cleaning up right now
         if folder.exists():
             return folder, lock
         os.close(lock)
@@ -104,7 +105,6 @@ def _make_locked(parent: Path, name: str) -> tuple[Path, int]:
 def _is_abandoned(descriptor: int) -> bool:
     """Whether nobody holds the lock. A file system without locks never says so."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return take_lock(descriptor)
+    except NoLocksError:
         return False
-    return True

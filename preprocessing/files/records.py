@@ -1,13 +1,12 @@
 """TFRecord files of `tf.train.Example`s: written whole or not at all, read one by one."""
 
 import contextlib
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
 from preprocessing.files import tfrecord
+from preprocessing.files.new_file import new_file
 
 Value = bytes | int | float
 
@@ -50,36 +49,14 @@ def read_records(path: str) -> Iterator[bytes]:
     Plain Python, no tf.data: that would claim the GPU for a data step.
 
     Raises:
-      tfrecord_file.DamagedFileError: it is truncated or corrupted.
+      tfrecord.DamagedFileError: it is truncated or corrupted.
     """
     with open(path, "rb", buffering=1 << 20) as file:
         yield from tfrecord.read_records(file)
 
 
 @contextlib.contextmanager
-def new_file(path: str) -> Iterator[str]:
-    """Gives a temporary name beside `path`, and renames it to `path` when all went well.
-
-    A runner may run a task twice, even at the same time: each attempt has its own name, and the
-    attempts write the same bytes, so that it does not matter which comes last.
-    """
-    temporary = f"{path}.{uuid.uuid4().hex}.writing"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-
-
-@contextlib.contextmanager
 def record_writer(path: str) -> Iterator[tf.io.TFRecordWriter]:
     """Writes an uncompressed TFRecord file, which appears under its name when it is complete."""
-    with new_file(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+    with new_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         yield writer
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a UTF-8 text file, which appears under its name when it is complete."""
-    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)

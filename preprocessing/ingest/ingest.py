@@ -27,7 +27,7 @@ from typing import Any
 import apache_beam as beam
 
 from preprocessing.errors import InputError
-from preprocessing.files import records
+from preprocessing.files.new_file import write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest.plan import Plan, make_plan
 from preprocessing.ingest.unit import INDEX_FOLDER, SPLITS, Job, split_folder, write_unit
@@ -94,7 +94,7 @@ def ingest(
             )
         shutil.rmtree(scratch)
         summary = _summary(source, plan, staging, eval_fraction)
-        records.write_text(str(staging / SUMMARY_FILE), json.dumps(summary, indent=2) + "\n")
+        write_text(str(staging / SUMMARY_FILE), json.dumps(summary, indent=2) + "\n")
     return summary
 
 

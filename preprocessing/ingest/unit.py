@@ -9,6 +9,7 @@ from typing import Any
 
 from preprocessing import features
 from preprocessing.files import records
+from preprocessing.files.new_file import new_file
 from preprocessing.images import image_ops
 from preprocessing.ingest.plan import Plan, hash_64
 from preprocessing.sources.base import Content, Item, Source
@@ -79,9 +80,7 @@ def write_unit(unit: int, job: Job) -> None:
         pictures = writers(job.target)
         facts = writers(job.facts) if job.facts else {}
         index_name = f"{features.shard_name('index', unit, num_units)}.jsonl"
-        index_path = stack.enter_context(
-            records.new_file(str(Path(job.target, INDEX_FOLDER, index_name)))
-        )
+        index_path = stack.enter_context(new_file(str(Path(job.target, INDEX_FOLDER, index_name))))
         index = stack.enter_context(open(index_path, "w", encoding="utf-8"))
         for item in job.plan.items(unit):
             values = source_record(item, job.source.read(item))

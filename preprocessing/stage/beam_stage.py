@@ -26,7 +26,7 @@ import apache_beam as beam
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from preprocessing.files import records
+from preprocessing.files.new_file import new_file, write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest import ingest
 from preprocessing.stage import class_statistics, dataset_manifest, duplicates, quarantine, shards
@@ -127,9 +127,9 @@ def _fill(
     statistics = class_statistics.describe(class_names, result)
     class_statistics.write_statistics(statistics, str(staging))
     text = "".join(f"{name}\n" for name in class_names)
-    records.write_text(str(staging / features.CLASS_NAMES_FILE), text)
+    write_text(str(staging / features.CLASS_NAMES_FILE), text)
     text = json.dumps(result.as_json(), indent=2) + "\n"
-    records.write_text(str(staging / COUNTS_FILE), text)
+    write_text(str(staging / COUNTS_FILE), text)
 
 
 def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:
@@ -178,6 +178,6 @@ def _move_files(source: str, target: str) -> None:
     Path(target).mkdir(parents=True, exist_ok=True)
     for path in Path(source).iterdir():
         # Two names, as the folders may be of different file systems.
-        with records.new_file(str(Path(target) / path.name)) as temporary:
+        with new_file(str(Path(target) / path.name)) as temporary:
             shutil.copyfile(path, temporary)
         path.unlink()

@@ -20,7 +20,7 @@ import os
 from typing import Any
 
 from preprocessing import features
-from preprocessing.files import records
+from preprocessing.files.new_file import write_text
 from preprocessing.stage.counts import Counts
 
 
@@ -60,9 +60,9 @@ def write_statistics(statistics: dict[str, Any], folder: str) -> None:
       folder: an existing folder.
     """
     text = json.dumps(statistics, indent=2, ensure_ascii=False) + "\n"
-    records.write_text(os.path.join(folder, features.STATISTICS_FILE), text)
+    write_text(os.path.join(folder, features.STATISTICS_FILE), text)
     lines = (
         f"{entry['images'][features.TRAIN_SPLIT]} {entry['name']}\n"
         for entry in statistics["classes"]
     )
-    records.write_text(os.path.join(folder, features.CLASS_FREQUENCIES_FILE), "".join(lines))
+    write_text(os.path.join(folder, features.CLASS_FREQUENCIES_FILE), "".join(lines))

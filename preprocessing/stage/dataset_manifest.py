@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preprocessing.files import records
 from preprocessing.files.external_sort import sorted_rows
+from preprocessing.files.new_file import new_file
 
 SCHEMA = pa.schema(
     [
@@ -55,7 +55,7 @@ def write_manifest(path: str, rows: Iterable[Mapping[str, Any]], scratch: str) -
       The number of rows.
     """
     count = 0
-    with records.new_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+    with new_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
         ordered = sorted_rows(map(_sortable, rows), scratch)
         while group := list(itertools.islice(ordered, _ROWS_IN_GROUP)):
             columns = [

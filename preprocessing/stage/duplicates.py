@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from preprocessing import features
-from preprocessing.files import records
 from preprocessing.files.external_sort import sorted_rows
+from preprocessing.files.new_file import new_file, write_text
 from preprocessing.ingest import ingest
 
 KEEP, DROP, FAIL = "keep", "drop", "fail"
@@ -161,7 +161,7 @@ def plan(source: str, scratch: str, policy: str, report_folder: str) -> Summary:
     decisions = sorted_rows(_decisions(source, scratch, policy, report, summary), scratch)
     for (split, shard), rows in itertools.groupby(decisions, key=itemgetter(0, 1)):
         text = json.dumps([row[2:] for row in rows])
-        records.write_text(_decisions_file(scratch, split, shard), text)
+        write_text(_decisions_file(scratch, split, shard), text)
     if summary.first_names and policy != FAIL:
         logging.warning("%s (data.on_duplicate is %s)", summary.text(), policy)
     return summary
@@ -190,7 +190,7 @@ def _decisions(
     source: str, scratch: str, policy: str, report: str, summary: Summary
 ) -> Iterator[tuple[str, int, int, str, str]]:
     """Writes the report; yields split, shard, position, digest, fate of what is not kept."""
-    with records.new_file(report) as temporary, open(temporary, "w", encoding="utf-8") as lines:
+    with new_file(report) as temporary, open(temporary, "w", encoding="utf-8") as lines:
         for group in _groups(source, scratch, summary):
             summary.add(group, policy)
             for copy, fate in zip(group.copies, group.fates(policy), strict=True):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from preprocessing.files import records
 from preprocessing.files.external_sort import sorted_rows
+from preprocessing.files.new_file import new_file
 from preprocessing.stage.counts import Counts
 
 QUARANTINE_FILE = "quarantine.jsonl"
@@ -36,7 +36,7 @@ def write_quarantine(entries: Iterable[dict[str, Any]], folder: str, scratch: st
         (entry["uri"], entry["sha256"], number, json.dumps(entry, ensure_ascii=False))
         for number, entry in enumerate(entries)
     )
-    with records.new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.writelines(f"{row[-1]}\n" for row in sorted_rows(rows, scratch))
     return path
 

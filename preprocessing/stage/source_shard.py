@@ -16,6 +16,7 @@ from PIL import Image
 
 from preprocessing import features
 from preprocessing.files import records
+from preprocessing.files.new_file import new_file, write_text
 from preprocessing.images import image_ops
 from preprocessing.ingest import ingest
 from preprocessing.stage import duplicates, quarantine, shards
@@ -123,7 +124,7 @@ def process_shard(
     sums = PixelSums()
     prefix = source.parts(scratch)
     with (
-        records.new_file(f"{prefix}.rows.jsonl") as rows_path,
+        new_file(f"{prefix}.rows.jsonl") as rows_path,
         open(rows_path, "w", encoding="utf-8") as rows,
         shards.PartWriter(prefix, settings.shard_size_mb * BYTES_PER_MB) as writer,
     ):
@@ -147,7 +148,7 @@ def process_shard(
         "pixels": sums.as_json(),
         "parts": [(part.path, part.num_bytes, part.num_records) for part in writer.parts],
     }
-    records.write_text(f"{prefix}.json", json.dumps(report))
+    write_text(f"{prefix}.json", json.dumps(report))
 
 
 def _judge(

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from preprocessing.files.new_file import write_text
+
 FOLDER = "ranks"
 INTERVAL_SECS = 1.0
 
@@ -150,9 +152,7 @@ class Heartbeat:
             status=status,
             error=error,
         )
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps(dataclasses.asdict(beat)) + "\n")
-        partial.replace(self._path)  # a reader sees the old sign or the new one
+        write_text(self._path, json.dumps(dataclasses.asdict(beat)) + "\n")
 
 
 def read_all(model_dir: str) -> list[Beat]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import InputError
+from preprocessing.files.new_file import write_text
 from trainer_module.config import TrainConfig
 from trainer_module.job import processes
 from trainer_module.run_files import LOG_FILE
@@ -126,9 +127,7 @@ def _wait(process: subprocess.Popen, stop: processes.StopRequest) -> int:
 
 
 def _keep(path: Path, values: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values) + "\n")
-    partial.replace(path)
+    write_text(path, json.dumps(values) + "\n")
 
 
 def _tell(config: TrainConfig, steps: int) -> None:

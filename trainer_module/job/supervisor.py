@@ -10,7 +10,6 @@ The supervisor needs no TensorFlow, so that it survives whatever happens to the 
 """
 
 import contextlib
-import fcntl
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import TextIO
 import psutil
 
 from preprocessing.errors import InputError
+from preprocessing.files import locks
 from trainer_module.config import TrainConfig
 from trainer_module.job import heartbeat, memory_fit, processes, terminal
 from trainer_module.job.processes import BAD_INPUT, DONE, FAILED, StopRequest
@@ -84,7 +84,7 @@ def lock(model_dir: str) -> Iterator[TextIO]:
         raise InputError(f"model_dir must be a folder that can be written: {error}") from None
     with file:
         deadline = time.monotonic() + processes.TERMINATE_TIMEOUT_SECS
-        while not _try_lock(file):
+        while not locks.lock(file):
             if path.read_text() != _ENDING or time.monotonic() > deadline:
                 raise InputError(
                     f"another training writes into model_dir {model_dir!r}; wait for its end, or "
@@ -93,14 +93,6 @@ def lock(model_dir: str) -> Iterator[TextIO]:
             time.sleep(POLL_SECS)
         file.truncate(0)
         yield file
-
-
-def _try_lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _end_leftovers(model_dir: str) -> None:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from preprocessing.errors import InputError
+from preprocessing.files.new_file import new_file
 from trainer_module.network.architectures import Architecture
 from trainer_module.network.model import Network
 
@@ -30,12 +31,9 @@ _KERAS_MODELS = {
 
 def save(path: str | Path, weights: Mapping[str, np.ndarray]) -> None:
     """Writes named arrays as HDF5; the file is complete or absent."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    with new_file(path) as temporary, h5py.File(temporary, "w") as file:
         for name, value in weights.items():
             file[name] = value
-    partial.replace(path)
 
 
 def load_initial(

@@ -13,6 +13,7 @@ from nasty_corpus import encode, picture, write_tree
 from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files import records
+from preprocessing.files.new_file import write_text
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage, dataset_manifest
 from preprocessing.stage.options import Settings
@@ -54,7 +55,7 @@ def write_source(folder, shards):
                     }
                     lines.append(json.dumps(entry) + "\n")
         index = f"{features.shard_name('index', number, len(shards))}.jsonl"
-        records.write_text(str(folder / "index" / index), "".join(lines))
+        write_text(str(folder / "index" / index), "".join(lines))
     return folder
 
 
