@@ -20,7 +20,7 @@ ALLOWED = {
     "preprocessing.ingest": (*SHARED, "preprocessing.images", "preprocessing.sources"),
     "preprocessing.stage": (*SHARED, "preprocessing.images", "preprocessing.ingest"),
     "preprocessing": ("preprocessing.*",),
-    "trainer_module.network": CONTRACT,
+    "trainer_module.network": SHARED,
     "trainer_module.decoding": CONTRACT,
     "trainer_module.data": (
         *SHARED,

@@ -3,23 +3,18 @@
 An index of offsets makes the order of the examples a matter of arithmetic: every epoch is a
 permutation of the whole split, ranks share it out exactly, and a resumed training continues at
 its step without reading what came before.
-
-The format: length (uint64), CRC of the length (uint32), the record, its CRC (uint32).
 """
 
 import dataclasses
-import struct
 from collections.abc import Sequence
 
-import google_crc32c
 import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import tfrecord
 
-_HEADER = struct.Struct("<QI")
-_FOOTER = struct.Struct("<I")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -34,7 +29,7 @@ class RecordIndex:
     Attributes:
       files: the shards, in order.
       shard: int32 [n], position in `files`.
-      offset: int64 [n], where the record's header starts.
+      offset: int64 [n], where the record itself starts, after its header.
       length: int64 [n], bytes of the record.
     """
 
@@ -59,14 +54,13 @@ class RecordIndex:
         path = self.files[self.shard[index]]
         offset, length = int(self.offset[index]), int(self.length[index])
         with _open(path) as file:
-            file.seek(offset + _HEADER.size)
-            data = file.read(length + _FOOTER.size)
-        record = data[:length]
-        if (
-            len(data) != length + _FOOTER.size
-            or _masked_crc(record) != _FOOTER.unpack_from(data, length)[0]
-        ):
-            raise DataError(f"{path}: the record at offset {offset} is damaged (CRC differs)")
+            file.seek(offset)
+            body = file.read(length + tfrecord.FOOTER_BYTES)
+        complete = len(body) == length + tfrecord.FOOTER_BYTES
+        record = tfrecord.checked_record(body) if complete else None
+        if record is None:
+            start = offset - tfrecord.HEADER_BYTES
+            raise DataError(f"{path}: the record at offset {start} is damaged (CRC differs)")
         return record
 
 
@@ -93,37 +87,28 @@ def build_index(files: Sequence[str]) -> RecordIndex:
     Raises:
       InputError: a file is compressed, truncated or not a TFRecord file.
     """
-    shard, offset, length = [], [], []
-    for number, path in enumerate(files):
-        size = tf.io.gfile.stat(path).length
-        position = 0
-        with _open(path) as file:
-            while position < size:
-                file.seek(position)
-                header = file.read(_HEADER.size)
-                if header[:2] == _GZIP_MAGIC and position == 0:
-                    raise InputError(
-                        f"{path}: is compressed; training reads records at random, so they must "
-                        "be uncompressed (images are compressed already)"
-                    )
-                if len(header) < _HEADER.size:
-                    raise InputError(f"{path}: is truncated at offset {position}")
-                (record, crc) = _HEADER.unpack(header)
-                if _masked_crc(header[:8]) != crc:
-                    raise InputError(f"{path}: is not a TFRecord file (at offset {position})")
-                end = position + _HEADER.size + record + _FOOTER.size
-                if end > size:
-                    raise InputError(f"{path}: is truncated at offset {position}")
-                shard.append(number)
-                offset.append(position)
-                length.append(record)
-                position = end
-    return RecordIndex(
-        tuple(files),
-        np.asarray(shard, np.int32),
-        np.asarray(offset, np.int64),
-        np.asarray(length, np.int64),
-    )
+    shards, spans = [], []
+    for path in files:
+        found = _record_spans(path)
+        shards.append(len(found))
+        spans += found
+    offset, length = np.asarray(spans, np.int64).reshape(-1, 2).T
+    shard = np.repeat(np.arange(len(files), dtype=np.int32), shards)
+    return RecordIndex(tuple(files), shard, offset.copy(), length.copy())
+
+
+def _record_spans(path: str) -> list[tuple[int, int]]:
+    size = tf.io.gfile.stat(path).length
+    with _open(path) as file:
+        if file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:
+            raise InputError(
+                f"{path}: is compressed; training reads records at random, so they must be "
+                "uncompressed (images are compressed already)"
+            )
+        try:
+            return list(tfrecord.record_spans(file, size))
+        except tfrecord.DamagedFileError as error:
+            raise InputError(f"{path}: is damaged, or not a TFRecord file: {error}") from None
 
 
 def class_names(data_dir: str, num_classes: int) -> list[str]:
@@ -156,8 +141,3 @@ def class_names(data_dir: str, num_classes: int) -> list[str]:
 def _open(path: str):
     # TensorFlow's file object reads ahead, which random access pays for; locally it isn't needed.
     return tf.io.gfile.GFile(path, "rb") if "://" in path else open(path, "rb", buffering=0)
-
-
-def _masked_crc(data: bytes) -> int:
-    crc = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
