@@ -17,8 +17,8 @@ from tfx.orchestration import data_types_utils, metadata
 
 from components import code_digest, package_versions
 from components.artifacts import CONTENT_FINGERPRINT
-from pipeline.cache import key_inputs, records
-from pipeline.cache.key_inputs import Material
+from pipeline.cache import records
+from pipeline.cache.key_inputs import KeyInputs, describe_changes
 from pipeline.dag import Dag
 from pipeline.mlmd import history
 from pipeline.mlmd.history import Artifacts, History
@@ -52,14 +52,14 @@ class Decision:
     Attributes:
       state: `hit`; `miss`; or `open` where an input has to be made before it can be known.
       why: in one line.
-      material: what the node's result depends on.
+      key_inputs: what the node's result depends on.
       properties: its exec properties.
       outputs: of a hit, the artifacts by key.
     """
 
     state: Literal["hit", "miss", "open"]
     why: str
-    material: Material | None = None
+    key_inputs: KeyInputs | None = None
     properties: Mapping[str, object] = dataclasses.field(default_factory=dict)
     outputs: Artifacts = dataclasses.field(default_factory=dict)
 
@@ -87,57 +87,57 @@ def decide(
     # A driver may look at any input, so it has to wait for all.
     properties = dag.static_properties(node_id) if unknown else dag.properties(node_id, inputs)
     with metadata.Metadata(dag.connection) as handle:
-        material = _material(dag, node_id, properties, _identities(handle.store, inputs))
+        key_inputs = _key_inputs(dag, node_id, properties, _identities(handle.store, inputs))
         if off is not None:
-            return Decision("miss", off, material, properties)
+            return Decision("miss", off, key_inputs, properties)
         past = History(handle.store, dag.name)
         if unknown:
-            return _half_known(past, node_id, material, unknown, sources, waiting_for)
-        return _look_up(past, node_id, material, properties)
+            return _half_known(past, node_id, key_inputs, unknown, sources, waiting_for)
+        return _look_up(past, node_id, key_inputs, properties)
 
 
-def _look_up(past: History, node_id: str, material: Material, properties) -> Decision:
+def _look_up(past: History, node_id: str, key_inputs: KeyInputs, properties) -> Decision:
     damaged = None
     for execution in past.successful(node_id):
-        if history.text_property(execution, history.CACHE_KEY) == material.key:
+        if history.text_property(execution, history.CACHE_KEY) == key_inputs.key:
             outputs = past.outputs(execution.id)
             reason = records.damage(outputs)
             if reason is None:
                 run = past.run_of(execution.id)
                 why = f"unchanged since run {run.name}" if run is not None else "unchanged"
-                return Decision("hit", why, material, properties, outputs)
+                return Decision("hit", why, key_inputs, properties, outputs)
             damaged = damaged or reason
-    why = damaged or "; ".join(_news(past, node_id, material))
-    return Decision("miss", why, material, properties)
+    why = damaged or "; ".join(_changes_since_last(past, node_id, key_inputs))
+    return Decision("miss", why, key_inputs, properties)
 
 
-def _half_known(past, node_id, material, unknown, sources, waiting_for) -> Decision:
+def _half_known(past, node_id, key_inputs, unknown, sources, waiting_for) -> Decision:
     """What can be said while an input is still to be made."""
     makers = sorted({s.node_id for k in unknown for s in sources[k]} & set(waiting_for))
-    news = _news(past, node_id, material, unknown)
-    if news:
-        return Decision("miss", "; ".join(news), material)
+    changes = _changes_since_last(past, node_id, key_inputs, unknown)
+    if changes:
+        return Decision("miss", "; ".join(changes), key_inputs)
     return Decision("open", f"runs unless the content of {' and '.join(makers)} stays the same")
 
 
-def _news(
-    past: History, node_id: str, material: Material, unknown: Sequence[str] = ()
+def _changes_since_last(
+    past: History, node_id: str, key_inputs: KeyInputs, unknown: Sequence[str] = ()
 ) -> list[str]:
-    """How the material differs from that of the newest execution that has one."""
+    """How the inputs of the key differ from those of the newest execution that has one."""
     executions = past.successful(node_id)
     if not executions:
         return [NEVER_RAN]
     for execution in executions:
-        old = records.material_of(execution)
+        old = records.key_inputs_of(execution)
         if old is not None:
             if unknown:  # its driver has not looked yet
-                known = {k: v for k, v in old.properties.items() if k in material.properties}
+                known = {k: v for k, v in old.properties.items() if k in key_inputs.properties}
                 old = dataclasses.replace(old, properties=known)
-            return key_inputs.describe(old, material, unknown)
+            return describe_changes(old, key_inputs, unknown)
     return ["its earlier runs do not say what they depended on"]
 
 
-def material_now(dag: Dag, node_id: str, inputs: Artifacts) -> Material:
+def key_inputs_now(dag: Dag, node_id: str, inputs: Artifacts) -> KeyInputs:
     """What a node's result would depend on if it ran now with these inputs.
 
     Raises:
@@ -145,19 +145,19 @@ def material_now(dag: Dag, node_id: str, inputs: Artifacts) -> Material:
     """
     properties = dag.properties(node_id, inputs)
     with metadata.Metadata(dag.connection) as handle:
-        return _material(dag, node_id, properties, _identities(handle.store, inputs))
+        return _key_inputs(dag, node_id, properties, _identities(handle.store, inputs))
 
 
-def _material(
+def _key_inputs(
     dag: Dag, node_id: str, properties: Mapping[str, object], inputs: Mapping[str, list[str]]
-) -> Material:
+) -> KeyInputs:
     digest = properties.get("code_digest")
     code = code_digest.code_of(str(digest)) if digest else None
     if code is not None:
         packages = package_versions.imported_versions(code.foreign_imports)
     else:
         packages = package_versions.versions(_TFX_PACKAGES)
-    return Material(
+    return KeyInputs(
         executor=dag.executor_class(node_id),
         properties={key: str(value) for key, value in sorted(properties.items())},
         code=code.files if code else {},

@@ -15,8 +15,8 @@ _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
-    """All that a node's result depends on; equal material, equal result.
+class KeyInputs:
+    """All that a node's result depends on; equal inputs of the key, equal result.
 
     Attributes:
       executor: dotted name of the class that does the work.
@@ -42,14 +42,14 @@ class Material:
         return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Material | None":
+    def from_json(cls, text: str) -> "KeyInputs | None":
         """Reads it back; None where another version wrote it."""
         values = json.loads(text)
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(**values) if set(values) == names else None
 
 
-def describe(old: Material, new: Material, unknown: Iterable[str] = ()) -> list[str]:
+def describe_changes(old: KeyInputs, new: KeyInputs, unknown: Iterable[str] = ()) -> list[str]:
     """The differences in short sentences, the weightiest first.
 
     Args:

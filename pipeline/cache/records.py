@@ -9,7 +9,7 @@ from tfx.orchestration.portable.mlmd import context_lib
 
 from components.artifacts import CONTENT_FINGERPRINT
 from pipeline.cache import fingerprints
-from pipeline.cache.key_inputs import Material
+from pipeline.cache.key_inputs import KeyInputs
 from pipeline.dag import Dag
 from pipeline.mlmd import history
 from pipeline.mlmd.history import Artifacts, History
@@ -21,7 +21,7 @@ def publish(
     inputs: Artifacts,
     outputs: Artifacts,
     properties: Mapping[str, object],
-    material: Material | None,
+    key_inputs: KeyInputs | None,
 ) -> None:
     """Writes into ML Metadata that this run takes the outputs of an earlier execution.
 
@@ -31,7 +31,7 @@ def publish(
       inputs: what its inputs are in this run.
       outputs: what is taken.
       properties: the exec properties.
-      material: what the outputs depend on, None if that is not known.
+      key_inputs: what the outputs depend on, None if that is not known.
     """
     node = dag.nodes[node_id]
     tfx_inputs, tfx_outputs = dag.to_tfx(inputs), dag.to_tfx(outputs)
@@ -47,12 +47,12 @@ def publish(
         execution_publish_utils.publish_cached_executions(
             handle, contexts, [execution], [tfx_outputs]
         )
-        if material is not None:
+        if key_inputs is not None:
             [published] = handle.store.get_executions_by_id([execution.id])
-            _sign(handle.store, published, material)
+            _sign(handle.store, published, key_inputs)
 
 
-def record(dag: Dag, execution_id: int, material: Material) -> Artifacts:
+def record(dag: Dag, execution_id: int, key_inputs: KeyInputs) -> Artifacts:
     """Notes what an execution that succeeded depended on, and the content of its outputs.
 
     Returns:
@@ -67,14 +67,14 @@ def record(dag: Dag, execution_id: int, material: Material) -> Artifacts:
         handle.store.put_artifacts(artifacts)
         [execution] = handle.store.get_executions_by_id([execution_id])
         # Last: an execution with this mark has fingerprints for all of its outputs.
-        _sign(handle.store, execution, material)
+        _sign(handle.store, execution, key_inputs)
         return outputs
 
 
-def material_of(execution: metadata_store_pb2.Execution) -> Material | None:
+def key_inputs_of(execution: metadata_store_pb2.Execution) -> KeyInputs | None:
     """What an execution depended on, None where it does not say."""
-    text = history.text_property(execution, history.CACHE_MATERIAL)
-    return Material.from_json(text) if text else None
+    text = history.text_property(execution, history.CACHE_KEY_INPUTS)
+    return KeyInputs.from_json(text) if text else None
 
 
 def damage(outputs: Artifacts) -> str | None:
@@ -87,7 +87,7 @@ def damage(outputs: Artifacts) -> str | None:
     return None
 
 
-def _sign(store, execution: metadata_store_pb2.Execution, material: Material) -> None:
-    execution.custom_properties[history.CACHE_KEY].string_value = material.key
-    execution.custom_properties[history.CACHE_MATERIAL].string_value = material.to_json()
+def _sign(store, execution: metadata_store_pb2.Execution, key_inputs: KeyInputs) -> None:
+    execution.custom_properties[history.CACHE_KEY].string_value = key_inputs.key
+    execution.custom_properties[history.CACHE_KEY_INPUTS].string_value = key_inputs.to_json()
     store.put_executions([execution])

@@ -12,7 +12,8 @@ Artifacts = Mapping[str, Sequence[metadata_store_pb2.Artifact]]
 
 # What the local runner adds to executions.
 CACHE_KEY = "cache_key"
-CACHE_MATERIAL = "cache_material"
+# The name under which earlier versions stored it.
+CACHE_KEY_INPUTS = "cache_material"
 
 
 class History:

@@ -94,7 +94,7 @@ def _without_running(
     if reused is None:
         return NodeResult(node_id, "skipped", 0.0, why="not part of this run")
     inputs = dag.inputs(node_id, outputs)
-    records.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.material)
+    records.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.key_inputs)
     outputs[node_id] = reused.outputs
     why = f"taken from run {reused.run_name}"
     return NodeResult(node_id, "cached", 0.0, _first(reused.outputs), why)
@@ -111,12 +111,12 @@ def _run_node(
         if decision.state == "hit":
             inputs = dag.inputs(node_id, outputs)
             records.publish(
-                dag, node_id, inputs, decision.outputs, decision.properties, decision.material
+                dag, node_id, inputs, decision.outputs, decision.properties, decision.key_inputs
             )
             return "cached", decision.why, decision.outputs
         info = dag.launch(node_id, decision.properties)
         _check_complete(dag, info)
-        made = records.record(dag, info.execution_id, decision.material)
+        made = records.record(dag, info.execution_id, decision.key_inputs)
         return "ran", decision.why, made
     except BaseException:
         logging.exception("Node %s failed", node_id)  # into the node's log, with the traceback

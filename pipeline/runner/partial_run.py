@@ -9,8 +9,8 @@ from tfx.orchestration.portable import partial_run_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.cache import decide, key_inputs, records
-from pipeline.cache.key_inputs import Material
+from pipeline.cache import decide, records
+from pipeline.cache.key_inputs import KeyInputs, describe_changes
 from pipeline.dag import Dag
 from pipeline.mlmd import history
 from pipeline.mlmd.history import Artifacts, History
@@ -26,14 +26,14 @@ class Reused:
       run_name: the run that it belongs to.
       outputs: its artifacts by key.
       properties: its exec properties.
-      material: what it depended on, None if that is not known.
+      key_inputs: what it depended on, None if that is not known.
     """
 
     execution_id: int
     run_name: str
     outputs: Artifacts
     properties: Mapping[str, object]
-    material: Material | None
+    key_inputs: KeyInputs | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _choose(past: History, dag: Dag, needed: set[str], first: str) -> dict[str, 
                 run.name if run is not None else "",
                 past.outputs(found.id),
                 _exec_properties(found),
-                records.material_of(found),
+                records.key_inputs_of(found),
             )
     return chosen
 
@@ -150,7 +150,7 @@ def _missing(past: History, dag: Dag, node_id: str, first: str) -> str:
 
 
 def _exec_properties(execution: metadata_store_pb2.Execution) -> dict[str, object]:
-    own = {history.CACHE_KEY, history.CACHE_MATERIAL}
+    own = {history.CACHE_KEY, history.CACHE_KEY_INPUTS}
     return {
         key: data_types_utils.get_metadata_value(value)
         for key, value in execution.custom_properties.items()
@@ -166,10 +166,10 @@ def _notes(dag: Dag, reuse: Mapping[str, Reused]) -> list[str]:
     notes = [f"not run, taken from run {run}: {', '.join(nodes)}" for run, nodes in names.items()]
     outputs = {node_id: reused.outputs for node_id, reused in reuse.items()}
     for node_id, reused in reuse.items():
-        if reused.material is None:
+        if reused.key_inputs is None:
             continue
-        now = decide.material_now(dag, node_id, dag.inputs(node_id, outputs))
-        changes = key_inputs.describe(reused.material, now, unknown=now.inputs)
+        now = decide.key_inputs_now(dag, node_id, dag.inputs(node_id, outputs))
+        changes = describe_changes(reused.key_inputs, now, unknown=now.inputs)
         if changes:
             notes.append(f"{node_id} is not run, although: {'; '.join(changes)}")
     return notes

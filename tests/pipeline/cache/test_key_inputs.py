@@ -1,9 +1,9 @@
 import dataclasses
 import json
 
-from pipeline.cache.key_inputs import Material, describe
+from pipeline.cache.key_inputs import KeyInputs, describe_changes
 
-OLD = Material(
+OLD = KeyInputs(
     executor="components.a.executor.Executor",
     properties={
         "max_side_px": "256",
@@ -17,14 +17,14 @@ OLD = Material(
 
 
 def change(**changes) -> list[str]:
-    return describe(OLD, dataclasses.replace(OLD, **changes))
+    return describe_changes(OLD, dataclasses.replace(OLD, **changes))
 
 
-def test_equal_material_has_no_differences_and_one_key():
-    copy = Material.from_json(OLD.to_json())
+def test_equal_inputs_have_no_differences_and_one_key():
+    copy = KeyInputs.from_json(OLD.to_json())
     assert copy == OLD
     assert copy.key == OLD.key
-    assert describe(OLD, copy) == []
+    assert describe_changes(OLD, copy) == []
 
 
 def test_each_kind_of_change_is_named():
@@ -64,8 +64,8 @@ def test_digests_and_long_values_are_short():
 
 def test_unknown_inputs_are_left_out():
     new = dataclasses.replace(OLD, inputs={"examples": [], "schema": []})
-    assert describe(OLD, new, unknown=["examples", "schema"]) == []
+    assert describe_changes(OLD, new, unknown=["examples", "schema"]) == []
 
 
-def test_material_of_another_version_is_not_read():
-    assert Material.from_json('{"executor": "x"}') is None
+def test_what_another_version_wrote_is_not_read():
+    assert KeyInputs.from_json('{"executor": "x"}') is None
