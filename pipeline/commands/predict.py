@@ -10,11 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.progress import LOGGER_NAME
 from pipeline import failures
 from pipeline.inference import view
 from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches, check_paths, list_files
 from pipeline.inference.find_model import find_saved_model
-from pipeline.progress_lines import ProgressLines
+from pipeline.progress_display import ProgressDisplay, reports_shown_by
 from preprocessing.errors import InputError
 
 # More pictures than these are listed without thumbnails.
@@ -92,7 +93,9 @@ def _write(args: argparse.Namespace, model: Path, files: Iterable[str]) -> int:
 
     output = Path(args.output)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
-    with ProgressLines(sys.stderr):
+    progress = logging.getLogger(LOGGER_NAME)
+    progress.propagate = False  # the lines below are for the person, and there is no log
+    with ProgressDisplay(Console(file=sys.stderr)) as display, reports_shown_by(display.update):
         rows = bulk.run(model, files, output, args.top_k, args.num_workers)
     bad = bulk.bad_file(output)
     with bad.open(encoding="utf-8", newline="") as file:

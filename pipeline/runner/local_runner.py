@@ -9,19 +9,19 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components import progress
 from pipeline.cache import decide, records
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.mlmd.history import Artifacts
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.output_capture import OutputCapture
+from pipeline.progress_display import reports_shown_by
 from pipeline.runner import run_claims
 from pipeline.runner.partial_run import Plan
 
@@ -69,7 +69,7 @@ def run(
         try:
             with (
                 capture.to_file(log),
-                _progress_to(console.node_progress),
+                reports_shown_by(console.node_progress),
                 _gpu_hidden(node_id not in GPU_NODES),
             ):
                 state, why, outputs[node_id] = _run_node(dag, node_id, outputs, cache_off)
@@ -137,28 +137,6 @@ def _check_complete(dag: Dag, info) -> None:
 def _first(outputs: Artifacts) -> dict[str, metadata_store_pb2.Artifact]:
     """Each of our outputs is one artifact."""
     return {key: artifacts[0] for key, artifacts in outputs.items() if artifacts}
-
-
-class _ProgressHandler(logging.Handler):
-    def __init__(self, show: Callable[[float | None, str], None]):
-        super().__init__()
-        self._show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._show(getattr(record, "fraction", None), record.getMessage())
-
-
-@contextlib.contextmanager
-def _progress_to(show: Callable[[float | None, str], None]) -> Iterator[None]:
-    """What components report in the block is shown by `show(fraction, text)`."""
-    handler = _ProgressHandler(show)
-    logger = logging.getLogger(progress.LOGGER_NAME)
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 @contextlib.contextmanager

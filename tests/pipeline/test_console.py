@@ -1,6 +1,7 @@
 import io
 
-from pipeline.console import PLAIN_INTERVAL_SECS, RunConsole
+from pipeline.console import RunConsole
+from pipeline.progress_display import PLAIN_INTERVAL_SECS
 
 
 def test_without_a_terminal_there_are_plain_lines_now_and_then():
