@@ -43,9 +43,9 @@ def alternate(
     """
     values: list[list[float]] = [[] for _ in measures]
     for _ in range(repeats):
-        for place, measure in zip(values, measures, strict=True):
-            place.append(measure())
-    return [statistics.median(place) for place in values], values
+        for results, measure in zip(values, measures, strict=True):
+            results.append(measure())
+    return [statistics.median(results) for results in values], values
 
 
 def run_script(script: str, *arguments: str) -> str:

@@ -2,6 +2,10 @@
 
 A checkpoint is one uncompressed `.npz` file. It gets its name by rename after all of it is
 written, so a kill at any moment leaves the previous checkpoint the newest.
+
+Why not tf.train.Checkpoint: it writes two files and an index of checkpoints, which no single
+rename publishes, and it writes while training waits. Here training waits for a copy in memory
+only. Numpy's format is read anywhere, without TensorFlow.
 """
 
 import os

@@ -1,4 +1,9 @@
-"""Numbers as drawings: what the report's template needs to draw SVG and tables."""
+"""Numbers as drawings: what the report's template needs to draw SVG and tables.
+
+Why not a plotting library: the page has three plain charts, which are drawn in the template with
+its colours and fonts; Matplotlib takes a second to import and draws with its own, and an
+interactive library embeds megabytes of JavaScript.
+"""
 
 import dataclasses
 import math

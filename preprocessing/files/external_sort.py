@@ -1,4 +1,9 @@
-"""Sorting more rows than memory should hold: sorted runs on disk, then a merge."""
+"""Sorting more rows than memory should hold: sorted runs on disk, then a merge.
+
+Why not sqlite3: it is as fast, but its sorter writes to /var/tmp, whatever the caller's folder (the
+setting for it is deprecated, and not in every build), and a container often has no room there.
+Why not pyarrow: it sorts in memory only. Why not DuckDB: a dependency of 20 MB for this one call.
+"""
 
 import heapq
 import itertools
