@@ -3,7 +3,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup lock format clean
+.PHONY: help run test check setup lock format docs clean
 
 help: ## say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -15,9 +15,13 @@ run: setup ## set up, write the digits, run the whole pipeline on them
 test: check ## set up, check style, run the tests
 	@$(BIN)/python -m pytest tests
 
-check: setup ## set up, check style (ruff)
+check: setup ## set up, check style (ruff) and that docs/config.md is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python -W ignore tools/config_docs.py --check
+
+docs: setup ## write docs/config.md from the config classes
+	@$(BIN)/python -W ignore tools/config_docs.py
 
 setup: ## set up .venv; at once when it is up to date
 	@tools/setup.sh

@@ -38,7 +38,7 @@ def _color(value: object) -> str:
 Color = Annotated[str, pydantic.BeforeValidator(_color)]
 
 # Keys of the trainer that a run cannot honour, and what a person who sets one may want.
-_NOT_IN_A_RUN = {
+NOT_IN_A_RUN = {
     "mode": "a run always trains and evaluates; the other modes are those of `effnet train`",
     "benchmark_steps": "the benchmark modes are those of `effnet train`",
     "data_dir": "a run trains on the records that it makes; data.path says of which images",
@@ -240,7 +240,7 @@ class PipelineConfig(Settings):
 
     @pydantic.model_validator(mode="after")
     def _trainer_can_be_honoured(self) -> "PipelineConfig":
-        for key, instead in _NOT_IN_A_RUN.items():
+        for key, instead in NOT_IN_A_RUN.items():
             if getattr(self.trainer, key) != TrainConfig.model_fields[key].default:
                 raise ValueError(
                     f"trainer.{key} is set by the pipeline, so remove it from the config: {instead}"
