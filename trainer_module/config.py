@@ -59,6 +59,9 @@ class TrainConfig(Settings):
 
     n_stages: int = Field(1, ge=1)
     """Stages of the schedule; the epochs are divided evenly."""
+    stage_schedule: Literal["linear", "published"] = "linear"
+    """Image sides of the stages. linear: from `base_img_size` in the first to `img_size` in the
+    last. published: as the published code has them, from one `n_stages`-th of the way on."""
     base_img_size: int = Field(128, ge=8, le=4096)
     """Image side in pixels in the first stage (with `n_stages` 1: no effect)."""
     img_size: int = Field(300, ge=8, le=4096)

@@ -1,4 +1,9 @@
-"""The stage schedule: small, weakly augmented images first (arXiv 2104.00298, section 4)."""
+"""The stage schedule: small, weakly augmented images first (arXiv 2104.00298, section 4).
+
+`linear` is the paper's. `published` is that of the published EfficientNetV2 recipe (NVIDIA
+DeepLearningExamples, TensorFlow2/Classification/ConvNets, runtime/runner.py): its first stage has
+larger images than `base_img_size`, and its last the epochs that a division leaves over.
+"""
 
 import dataclasses
 
@@ -42,8 +47,9 @@ def stage_schedule(config: TrainConfig) -> tuple[Stage, ...]:
     """The stages in order; their epochs cover 0 to `max_epochs` without gap or overlap.
 
     Each factor is linear from its `base_` value in the first stage to its final value in the
-    last. With one stage the `base_` values have no effect, and `raug_magnitude: 0` turns
-    RandAugment off in every stage.
+    last; with `stage_schedule: published`, stage s of n (from 1) has images of a side of s / n of
+    the way from `base_img_size` to `img_size`. With one stage the `base_` values have no effect,
+    and `raug_magnitude: 0` turns RandAugment off in every stage.
     """
     n = config.n_stages
     base_magnitude = config.base_randaug_mag if config.raug_magnitude else 0.0
@@ -54,12 +60,27 @@ def stage_schedule(config: TrainConfig) -> tuple[Stage, ...]:
     return tuple(
         Stage(
             index=index,
-            first_epoch=index * config.max_epochs // n,
-            end_epoch=(index + 1) * config.max_epochs // n,
-            img_size=int(factor(index, config.base_img_size, config.img_size)),
+            first_epoch=_first_epoch(config, index),
+            end_epoch=_first_epoch(config, index + 1),
+            img_size=_img_size(config, index),
             mixup_alpha=factor(index, config.base_mixup, config.mixup_alpha),
             cutmix_alpha=factor(index, config.base_cutmix, config.cutmix_alpha),
             randaug_magnitude=factor(index, base_magnitude, config.raug_magnitude),
         )
         for index in range(n)
     )
+
+
+def _first_epoch(config: TrainConfig, index: int) -> int:
+    n = config.n_stages
+    if config.stage_schedule == "published" and index < n:
+        return index * (config.max_epochs // n)
+    return index * config.max_epochs // n
+
+
+def _img_size(config: TrainConfig, index: int) -> int:
+    n = config.n_stages
+    share = index / (n - 1) if n > 1 else 1.0
+    if config.stage_schedule == "published":
+        share = (index + 1) / n
+    return int(config.base_img_size + (config.img_size - config.base_img_size) * share)

@@ -202,5 +202,6 @@ def test_the_published_recipe_is_the_default_of_the_trainer():
     ours = TrainConfig().model_dump()
     # What stands in the recipe because of its hardware, its schedule and its files.
     own = {"num_processes", "use_amp", "use_xla", "train_batch_size", "eval_batch_size"}
-    own |= {"n_stages", "raug_magnitude", "save_checkpoint_freq", "eval_freq"}
+    own |= {"n_stages", "stage_schedule", "crop_min_area", "raug_magnitude"}
+    own |= {"save_checkpoint_freq", "eval_freq"}
     assert {name for name in shipped if shipped[name] != ours[name]} == own

@@ -1,10 +1,13 @@
 """Stages, steps and the learning rate."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import config_file
 from trainer_module.config import TrainConfig
 from trainer_module.data.input_pipeline import step_examples
 from trainer_module.distributed import SingleProcess
@@ -28,8 +31,18 @@ def test_factors_are_linear_over_the_stages():
     assert [stage.randaug_magnitude for stage in stages] == pytest.approx([5, 25 / 3, 35 / 3, 15])
 
 
-def test_one_stage_ignores_the_base_values():
-    [stage] = stage_schedule(TrainConfig(base_img_size=64, img_size=96, base_mixup=1.0))
+def test_the_published_stages():
+    config = config_file.load(Path(__file__).parents[2] / "configs" / "imagenet_8gpu.yaml").trainer
+    stages = stage_schedule(config)
+    assert [stage.img_size for stage in stages] == [171, 214, 257, 300]
+    assert [stage.randaug_magnitude for stage in stages] == pytest.approx([5, 25 / 3, 35 / 3, 15])
+    assert [stage.end_epoch for stage in stages] == [87, 174, 261, 350]
+
+
+@pytest.mark.parametrize("name", ["linear", "published"])
+def test_one_stage_ignores_the_base_values(name):
+    config = TrainConfig(base_img_size=64, img_size=96, base_mixup=1.0, stage_schedule=name)
+    [stage] = stage_schedule(config)
     assert (stage.img_size, stage.mixup_alpha, stage.randaug_magnitude) == (96, 0.0, 0.0)
 
 
@@ -39,10 +52,12 @@ def test_one_stage_ignores_the_base_values():
     examples=st.integers(1, 500),
     batch=st.integers(1, 64),
     ranks=st.integers(1, 4),
+    name=st.sampled_from(["linear", "published"]),
 )
-def test_stages_cover_every_step_once(n_stages, more_epochs, examples, batch, ranks):
+def test_stages_cover_every_step_once(n_stages, more_epochs, examples, batch, ranks, name):
     config = TrainConfig(
         n_stages=n_stages,
+        stage_schedule=name,
         max_epochs=n_stages + more_epochs,
         lr_warmup_epochs=0,
         train_batch_size=batch,
@@ -52,6 +67,10 @@ def test_stages_cover_every_step_once(n_stages, more_epochs, examples, batch, ra
     steps = [step for _, first, end in stages for step in range(first, end)]
     assert steps == list(range(schedule.total_steps))
     assert [stage.end_epoch for stage, _, _ in stages][-1] == config.max_epochs
+    assert all(stage.first_epoch < stage.end_epoch for stage, _, _ in stages)
+    sizes = [stage.img_size for stage, _, _ in stages]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == config.img_size
 
 
 @given(

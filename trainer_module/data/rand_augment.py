@@ -6,9 +6,8 @@ import numpy as np
 
 from trainer_module.data import pixel_ops
 
-# On the scale of the papers and of the published recipe.
-MAX_MAGNITUDE = 10.0
-RAND_AUGMENT = tuple(name for name in pixel_ops.OPERATIONS if name != "invert")
+# The 16 of the published recipe, and as a seventeenth that nothing happens.
+RAND_AUGMENT = tuple(pixel_ops.OPERATIONS)
 
 # AutoAugment's table 9, the policy for ImageNet: a line is a sub-policy, an entry is
 # (operation, probability, magnitude). 0 stands for the magnitude of operations that have none.
@@ -51,7 +50,7 @@ def rand_augment(
     out: np.ndarray | None = None,
     spare: Sequence[np.ndarray | None] = (None, None),
 ) -> np.ndarray:
-    """Applies `num_layers` operations, each drawn from `RAND_AUGMENT`, in a random direction.
+    """Applies `num_layers` operations, each drawn from `RAND_AUGMENT`.
 
     Args:
       image: uint8 [H, W, 3], RGB; it is not written to.
@@ -64,11 +63,11 @@ def rand_augment(
     Returns:
       uint8 [H, W, 3].
     """
-    choices = draws.integers(0, 2 * len(RAND_AUGMENT), num_layers)
-    for layer, choice in enumerate(choices.tolist(), start=1):
-        operation = pixel_ops.OPERATIONS[RAND_AUGMENT[choice // 2]]
+    numbers = draws.random((num_layers, 3)).tolist()
+    for layer, (choice, *chance) in enumerate(numbers, start=1):
+        name = RAND_AUGMENT[int(choice * len(RAND_AUGMENT))]
         target = out if layer == num_layers else spare[(layer - 1) % 2]
-        image = operation(image, magnitude / MAX_MAGNITUDE, 1 if choice % 2 else -1, target)
+        image = pixel_ops.apply(name, image, magnitude, chance, target)
     return image
 
 
@@ -83,9 +82,8 @@ def auto_augment(image: np.ndarray, draws: np.random.Generator) -> np.ndarray:
       uint8 [H, W, 3].
     """
     sub_policy = IMAGENET_POLICY[draws.integers(0, len(IMAGENET_POLICY))]
-    chances = draws.random(len(sub_policy))
-    signs = draws.integers(0, 2, len(sub_policy)) * 2 - 1
-    for (name, probability, level), chance, sign in zip(sub_policy, chances, signs, strict=True):
-        if chance < probability:
-            image = pixel_ops.OPERATIONS[name](image, level / MAX_MAGNITUDE, int(sign), None)
+    numbers = draws.random((len(sub_policy), 3)).tolist()
+    for (name, probability, magnitude), (number, *chance) in zip(sub_policy, numbers, strict=True):
+        if number < probability:
+            image = pixel_ops.apply(name, image, magnitude, chance, None)
     return image

@@ -8,7 +8,12 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
 from trainer_module.data import eval_image, mixup_cutmix, pixel_ops
-from trainer_module.data.rand_augment import IMAGENET_POLICY, auto_augment, rand_augment
+from trainer_module.data.rand_augment import (
+    IMAGENET_POLICY,
+    RAND_AUGMENT,
+    auto_augment,
+    rand_augment,
+)
 from trainer_module.data.train_images import Augmentation, train_images
 
 
@@ -75,11 +80,14 @@ def test_flips_can_be_turned_off():
     assert np.array_equal(first, eval_image.eval_image(encoded, 24).numpy())
 
 
-def apply(name: str, image: np.ndarray, level: float = 1.0, sign: int = 1) -> np.ndarray:
+RIGHT, LEFT = (0.25, 0.5), (0.75, 0.5)  # chances: content moves to the left, or to the right
+
+
+def apply(name: str, image: np.ndarray, magnitude: float = 10.0, chance=RIGHT) -> np.ndarray:
     """One operation at a strength and in a direction."""
     before, out = image.copy(), np.empty_like(image)
-    result = pixel_ops.OPERATIONS[name](image, level, sign, None)
-    pixel_ops.OPERATIONS[name](image, level, sign, out)
+    result = pixel_ops.apply(name, image, magnitude, chance, None)
+    assert pixel_ops.apply(name, image, magnitude, chance, out) is out
     assert np.array_equal(image, before)
     assert np.array_equal(result, out)
     return result
@@ -89,76 +97,179 @@ def grey(value: int) -> np.ndarray:
     return np.full((4, 6, 3), value, np.uint8)
 
 
+def test_the_operations_are_those_of_the_published_recipe():
+    published = {
+        *("AutoContrast", "Equalize", "Invert", "Rotate", "Posterize", "Solarize", "SolarizeAdd"),
+        *("Color", "Contrast", "Brightness", "Sharpness", "ShearX", "ShearY"),
+        *("TranslateX", "TranslateY", "Cutout"),
+    }
+    ours = {name.replace("_", "") for name in RAND_AUGMENT}
+    assert ours == {name.lower() for name in published} | {"identity"}
+    assert len(RAND_AUGMENT) == 17
+
+
+# Those that do nothing, and the magnitudes at which the published scale has others do nothing.
+STILL = {("identity", m) for m in (4.0, 5.0, 7.0, 15.0, 30.0)}
+STILL |= {(name, 5.0) for name in ("color", "contrast", "brightness", "sharpness")}
+STILL |= {("solarize", 15.0), ("solarize", 30.0), ("posterize", 30.0)}
+
+
 @pytest.mark.parametrize("name", sorted(pixel_ops.OPERATIONS))
-@pytest.mark.parametrize("level", [0.5, 1.5, 3.0])
-def test_operations_keep_shape_and_dtype(name, level):
+@pytest.mark.parametrize("magnitude", [4.0, 5.0, 7.0, 15.0, 30.0])
+def test_operations_keep_shape_and_dtype(name, magnitude):
     noise = np.random.default_rng(0).integers(20, 200, (30, 40, 3)).astype(np.uint8)
-    for sign in (-1, 1):
-        result = apply(name, noise, level, sign)
+    for chance in (RIGHT, LEFT):
+        result = apply(name, noise, magnitude, chance)
         assert result.shape == noise.shape
         assert result.dtype == np.uint8
-        assert np.array_equal(result, noise) == (name == "identity")
+        assert np.array_equal(result, noise) == ((name, magnitude) in STILL)
 
 
 @pytest.mark.parametrize("name", sorted(pixel_ops.OPERATIONS))
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 5, 3), (7, 1, 3)])
 def test_operations_bear_tiny_images(name, shape):
-    for sign in (-1, 1):
-        assert apply(name, np.full(shape, 90, np.uint8), 1.0, sign).shape == shape
+    for chance in (RIGHT, LEFT, (0.0, 0.0), (0.999, 0.999)):
+        assert apply(name, np.full(shape, 90, np.uint8), 10.0, chance).shape == shape
 
 
 def test_operations_do_what_they_say():
     assert np.all(apply("brightness", grey(100)) == 190)
-    assert np.all(apply("brightness", grey(100), sign=-1) == 10)
+    assert np.all(apply("brightness", grey(100), 0.0) == 10)
     assert np.all(apply("brightness", grey(200)) == 255)
-    assert np.all(apply("solarize", grey(100)) == 155)
-    assert np.all(apply("solarize", grey(100), 0.5) == 100)
-    assert np.all(apply("solarize", grey(255), 0.0) == 255)
+    assert np.all(apply("solarize", grey(100), 0.0) == 155)
+    assert np.all(apply("solarize", grey(100), 5.0) == 100)
+    assert np.all(apply("solarize", grey(128), 5.0) == 127)
+    assert np.all(apply("solarize", grey(255), 10.0) == 255)
     assert np.all(apply("solarize_add", grey(100)) == 210)
-    assert np.all(apply("solarize_add", grey(100), 2.0) == 255)
+    assert np.all(apply("solarize_add", grey(100), 20.0) == 255)
     assert np.all(apply("solarize_add", grey(128)) == 128)
     assert np.all(apply("posterize", grey(100)) == 96)
+    assert np.all(apply("posterize", grey(100), 5.0) == 64)
+    assert np.all(apply("posterize", grey(200), 0.0) == 128)
     assert np.all(apply("invert", grey(100)) == 155)
     dark_to_mid = np.repeat(np.arange(50, 110, dtype=np.uint8).reshape(6, 10, 1), 3, 2)
     stretched = apply("auto_contrast", dark_to_mid)
     assert (stretched.min(), stretched.max()) == (0, 255)
-    picture = photograph(20, 20)
-    moved = apply("translate_x", picture)  # by 6 of 20 pixels
-    assert np.array_equal(moved[:, :14], picture[:, 6:])
-    assert np.all(moved[:, 14:] == 128)
-    assert np.array_equal(apply("translate_y", picture, sign=-1)[6:], picture[:14])
+
+
+@pytest.mark.parametrize(
+    ("side", "magnitude", "moved_px", "cut_px"),
+    [
+        (171, 5.0, 50, 40),  # the stages of the published recipe, pixel by pixel
+        (214, 25 / 3, 83, 66),
+        (257, 35 / 3, 117, 92),
+        (300, 15.0, 150, 120),
+        (300, 10.0, 100, 80),
+        (57, 5.0, 17, 12),  # a third of its smallest size: a third of the distances
+        (48, 30.0, 24, 24),  # never more than half of the picture
+    ],
+)
+def test_distances_are_the_published_pixels_and_shares_of_small_pictures(
+    side, magnitude, moved_px, cut_px
+):
+    picture = noise(side, side)
+    left = apply("translate_x", picture, magnitude)
+    assert np.array_equal(left[:, :-moved_px], picture[:, moved_px:])
+    assert np.array_equal(left[:, -moved_px:], picture[:, -moved_px:][:, ::-1])
+    right = apply("translate_x", picture, magnitude, LEFT)
+    assert np.array_equal(right, apply("translate_x", picture[:, ::-1].copy(), magnitude)[:, ::-1])
+    for chance in (RIGHT, LEFT):
+        transposed = apply("translate_x", picture.swapaxes(0, 1).copy(), magnitude, chance)
+        assert np.array_equal(
+            apply("translate_y", picture, magnitude, chance), transposed.swapaxes(0, 1)
+        )
+    white = np.full_like(picture, 255)
+    white[0, 0] = 0  # or the picture would have one colour
+    cut = apply("cutout", white, magnitude, (0.5, 0.5)) == 128
+    assert (cut.any(axis=1).sum() // 3, cut.any(axis=0).sum() // 3) == (cut_px, cut_px)
+    assert cut.sum() == 3 * cut_px**2
+    corner = apply("cutout", white, magnitude, (0.999, 0.0)) == 128
+    assert corner.sum() == 3 * (cut_px // 2) * (cut_px // 2 + 1)
+
+
+PICTURES = {
+    "photograph": photograph(60, 60),
+    "noise": np.random.default_rng(2).integers(0, 256, (60, 60, 3)).astype(np.uint8),
+    "dark": photograph(60, 60) // 5,
+    "bright": 255 - photograph(60, 60) // 5,
+    "pale": 100 + photograph(60, 60) // 100,
+    "two colours": np.where(np.arange(3600).reshape(60, 60, 1) % 7, [10, 200, 40], [60, 30, 90]),
+    "two greys": np.where(np.arange(3600).reshape(60, 60, 1) % 7, 100, 155) + np.zeros(3, int),
+    "a dot": np.pad(np.full((1, 1, 3), 30), ((20, 39), (50, 9), (0, 0)), constant_values=220),
+    "a wide dot": np.pad(np.full((2, 2, 3), 200), ((5, 2), (6, 9), (0, 0)), constant_values=140),
+}
+
+
+@pytest.mark.parametrize("name", sorted(pixel_ops.OPERATIONS))
+@pytest.mark.parametrize("picture", sorted(PICTURES))
+def test_no_operation_takes_all_contrast(name, picture):
+    image = PICTURES[picture].astype(np.uint8)
+    for magnitude in np.arange(0.0, 30.5, 0.5):
+        for chance in (RIGHT, LEFT, (0.4, 0.8)):
+            result = apply(name, image, float(magnitude), chance)
+            assert not pixel_ops.is_plain(result), f"{magnitude}, {chance}"
+            if picture in ("photograph", "noise"):
+                assert result.std() > 0.08 * image.std(), f"{magnitude}, {chance}"
+
+
+def test_a_plain_picture_is_seen_whatever_its_size():
+    for shape in ((1, 1, 3), (3, 200, 3), (200, 3, 3), (64, 64, 3)):
+        image = np.full(shape, 7, np.uint8)
+        assert pixel_ops.is_plain(image)
+        image[-1, -1, 2] = 8
+        assert pixel_ops.is_plain(image) == (shape == (1, 1, 3))
+
+
+@pytest.mark.parametrize("magnitude", [5, 25 / 3, 35 / 3, 15, 30])
+def test_randaugment_keeps_the_picture(magnitude):
+    image = photograph(171, 171)
+    results = [rand_augment(image, draws(seed), 2, magnitude) for seed in range(300)]
+    assert not any(map(pixel_ops.is_plain, results))
+    # Nearly black, nearly white: an accident of two operations after one another, not a habit.
+    pale = [result for result in results if result.std() < 0.2 * image.std()]
+    assert len(pale) < 0.05 * len(results)
 
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(30, 220, (height, width, 3)).astype(np.uint8)
 
 
+MOVED = {
+    "rotate": lambda image: image.rotate(15),
+    "shear_x": lambda image: image.transform(
+        image.size, Image.Transform.AFFINE, (1, 0.15, -0.075, 0, 1, 0)
+    ),
+}
 # What another library makes of the same picture, at the same strength.
 PILLOW = {
-    "auto_contrast": lambda image: ImageOps.autocontrast(image),
-    "equalize": lambda image: ImageOps.equalize(image),
-    "invert": lambda image: ImageOps.invert(image),
-    "solarize": lambda image: ImageOps.solarize(image, 128),
-    "posterize": lambda image: ImageOps.posterize(image, 6),
-    "color": lambda image: ImageEnhance.Color(image).enhance(1.45),
-    "brightness": lambda image: ImageEnhance.Brightness(image).enhance(1.45),
-    "contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.45),
-    "sharpness": lambda image: ImageEnhance.Sharpness(image).enhance(1.45),
-    "rotate": lambda image: image.rotate(15, fillcolor=(128, 128, 128)),
-    "shear_x": lambda image: image.transform(
-        image.size, Image.Transform.AFFINE, (1, 0.15, -0.075, 0, 1, 0), fillcolor=(128, 128, 128)
-    ),
+    "auto_contrast": (5, lambda image: ImageOps.autocontrast(image)),
+    "equalize": (5, lambda image: ImageOps.equalize(image)),
+    "invert": (5, lambda image: ImageOps.invert(image)),
+    "solarize": (5, lambda image: ImageOps.solarize(image, 128)),
+    "posterize": (15, lambda image: ImageOps.posterize(image, 6)),
+    "color": (7.5, lambda image: ImageEnhance.Color(image).enhance(1.45)),
+    "brightness": (7.5, lambda image: ImageEnhance.Brightness(image).enhance(1.45)),
+    "contrast": (7.5, lambda image: ImageEnhance.Contrast(image).enhance(1.45)),
+    "sharpness": (7.5, lambda image: ImageEnhance.Sharpness(image).enhance(1.45)),
+    **{name: (5, operation) for name, operation in MOVED.items()},
 }
 
 
 @pytest.mark.parametrize("name", sorted(PILLOW))
 def test_operations_agree_with_pillow(name):
     picture = np.concatenate([photograph(20, 60), noise(21, 60)])
-    expected = np.asarray(PILLOW[name](Image.fromarray(picture)), np.int32)
+    magnitude, reference = PILLOW[name]
+    expected = np.asarray(reference(Image.fromarray(picture)), np.int32)
+    result = apply(name, picture, magnitude).astype(np.int32)
+    if name in MOVED:  # Pillow does not mirror: look only where both have the picture
+        inside = MOVED[name](Image.fromarray(np.full_like(picture, 255)))
+        kept = np.asarray(inside)[..., 0] == 255
+        assert 0.5 < kept.mean() < 1.0
+        result, expected = result[kept], expected[kept]
     # Pillow rounds intermediate results, and chooses the other pixel where two are as near: in
     # 2 of the 41 rows of a shear.
-    difference = np.abs(apply(name, picture, 0.5).astype(np.int32) - expected).max(-1)
-    assert (difference <= 3).mean() > (0.94 if name in ("rotate", "shear_x") else 0.999)
+    difference = np.abs(result - expected).max(-1)
+    assert (difference <= 3).mean() > (0.94 if name in MOVED else 0.999)
 
 
 def draws(seed: int) -> np.random.Generator:
