@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from trainer_module import top_k
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
 from trainer_module.network.model import Network
 from trainer_module.train_step import compute_dtype
 
-TOP_K = 5
+# What is counted of a batch, in this order.
+RIGHT_1, RIGHT_5, LOSS, EXAMPLES, NOT_FINITE = range(5)
+
+# The result of an evaluation, by name; None stands for a number that is not defined.
+Result = dict[str, float | int | None]
 
 
 class Evaluation:
@@ -43,7 +48,7 @@ class Evaluation:
         dataset: tf.data.Dataset,
         weights: Sequence[tf.Tensor],
         on_batch: Callable[[], None] = lambda: None,
-    ) -> dict[str, float]:
+    ) -> Result:
         """Evaluates.
 
         Args:
@@ -52,24 +57,28 @@ class Evaluation:
           on_batch: called after each batch.
 
         Returns:
-          `top_1` and `top_5`, 0 to 1, `loss` and `examples`, over all ranks; and the
-          milliseconds of a batch on this rank, `latency_ms_avg`, `_p50`, `_p90`, `_p95`, `_p99`.
+          `top_1` and `top_5`, 0 to 1, `loss`, `examples` and `not_finite` (images with a logit
+          that is not a finite number), over all ranks; and the milliseconds of a batch on this
+          rank, `latency_ms_avg`, `_p50`, `_p90`, `_p95`, `_p99`. Weights that give even one
+          image no finite logits are broken: `top_1`, `top_5` and `loss` are None then.
         """
-        sums = np.zeros(4, np.float64)  # right in 1, right in 5, loss, examples
+        sums = np.zeros(5, np.float64)
         secs = []
         for images, labels in dataset:
             start = time.perf_counter()
             sums += self._sums(images, labels, *weights).numpy()
             secs.append(time.perf_counter() - start)
             on_batch()
-        top_1, top_5, loss, examples = self._ranks.sum(sums)
+        sums = self._ranks.sum(sums)
         # The first batch traces, so it counts only where there is no other.
         latency = latency_ms(np.asarray(secs[1:] or secs))
+        means = sums / sums[EXAMPLES] if not sums[NOT_FINITE] else np.full_like(sums, np.nan)
         return {
-            "top_1": float(top_1 / examples),
-            "top_5": float(top_5 / examples),
-            "loss": float(loss / examples),
-            "examples": int(examples),
+            "top_1": _number(means[RIGHT_1]),
+            "top_5": _number(means[RIGHT_5]),
+            "loss": _number(means[LOSS]),
+            "examples": int(sums[EXAMPLES]),
+            "not_finite": int(sums[NOT_FINITE]),
             **{f"latency_ms_{name}": value for name, value in latency.items()},
         }
 
@@ -87,19 +96,33 @@ class Evaluation:
         return np.asarray(secs), count
 
     def _batch_sums(self, images, labels, *weights) -> tf.Tensor:
-        logits = self._logits(images, *weights)
-        own = tf.gather(logits, labels, batch_dims=1)
-        # Ties count against the model, so that equal logits are not all 'right'.
-        rank = tf.reduce_sum(tf.cast(logits >= own[:, None], tf.int32), axis=-1)
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tf.stack(
-            [
-                tf.reduce_sum(tf.cast(rank <= 1, tf.float32)),
-                tf.reduce_sum(tf.cast(rank <= TOP_K, tf.float32)),
-                tf.reduce_sum(loss),
-                tf.cast(tf.size(labels), tf.float32),
-            ]
-        )
+        return count_batch(self._logits(images, *weights), labels)
+
+
+def count_batch(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Counts a batch.
+
+    Args:
+      logits: float32 [B, C].
+      labels: int64 [B].
+
+    Returns:
+      float32 [5], what RIGHT_1 and so on say; LOSS is the sum of the cross-entropies.
+    """
+    rank = top_k.label_rank_tensor(logits, labels)
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    counted = [
+        tf.cast(rank < 1, tf.float32),
+        tf.cast(rank < top_k.TOP_K, tf.float32),
+        loss,
+        tf.ones_like(loss),
+        1.0 - tf.cast(top_k.is_answer_tensor(logits), tf.float32),
+    ]
+    return tf.reduce_sum(tf.stack(counted), axis=1)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def latency_ms(secs: np.ndarray) -> dict[str, float]:

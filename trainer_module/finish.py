@@ -11,7 +11,7 @@ from preprocessing import features
 from preprocessing.files.new_file import new_file
 from trainer_module.data import eval_image
 from trainer_module.data.input_pipeline import read_records
-from trainer_module.evaluate import make_logits
+from trainer_module.evaluate import Result, make_logits
 from trainer_module.network import weights_io
 from trainer_module.network.model import Network
 from trainer_module.network.tensor_format import ServedFormat
@@ -31,12 +31,13 @@ PARITY_RECORDS = 64
 Summary = dict[str, float | int | str | list[dict[str, float]] | None]
 
 
-def better(results: Mapping[str, Mapping[str, float]]) -> str:
-    """Which weights evaluated better; the raw ones where there is no difference."""
-    return max(results, key=lambda name: (results[name]["top_1"], name == "raw"), default="raw")
+def better(results: Mapping[str, Result]) -> str:
+    """Which weights evaluated better; the raw ones where there is no difference or no result."""
+    measured = [name for name, result in results.items() if result["top_1"] is not None]
+    return max(measured, key=lambda name: (results[name]["top_1"], name == "raw"), default="raw")
 
 
-def finish(training: Training, results: Mapping[str, Mapping[str, float]]) -> Summary:
+def finish(training: Training, results: Mapping[str, Result]) -> Summary:
     """Exports, and writes the summary.
 
     Args:
@@ -59,6 +60,7 @@ def finish(training: Training, results: Mapping[str, Mapping[str, float]]) -> Su
     summary = {
         "top_1": result.get("top_1"),
         "top_5": result.get("top_5"),
+        "not_finite": result.get("not_finite"),
         "weights": chosen,
         "steps": step,
         "epochs": round(training.schedule.epoch_at(step), 4),

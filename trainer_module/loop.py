@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainer_module import benchmark, devices, distributed, finish, predictions
 from trainer_module.config import TrainConfig
+from trainer_module.evaluate import Result
 from trainer_module.job.heartbeat import COMPILING, EVALUATING, FINISHING, TRAINING, Heartbeat
 from trainer_module.job.stop_signal import StopRequest, TrainingInterrupted
 from trainer_module.network import weights_io
@@ -13,7 +14,7 @@ from trainer_module.stages import Stage
 from trainer_module.training import Training
 
 # An evaluation by name of the weights, `raw` and `ema`.
-Results = dict[str, dict[str, float]]
+Results = dict[str, Result]
 
 
 def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
@@ -127,11 +128,12 @@ def _evaluate(training: Training) -> Results:
 
 
 def _keep_best(training: Training, results: Results) -> None:
-    """Keeps the weights of the best evaluation so far."""
+    """Keeps the weights of the best evaluation so far; one without a result never is."""
     state, name = training.state, finish.better(results)
-    if results[name]["top_1"] <= state.best_top_1.numpy():
+    top_1 = results[name]["top_1"]
+    if top_1 is None or top_1 <= state.best_top_1.numpy():
         return
-    state.best_top_1.assign(results[name]["top_1"])
+    state.best_top_1.assign(top_1)
     state.best_step.assign(state.step)
     if training.ranks.rank == 0:
         path = Path(training.config.model_dir) / finish.BEST_FILE

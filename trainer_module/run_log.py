@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from preprocessing.files.new_file import write_text
+from trainer_module.evaluate import Result
 from trainer_module.job import terminal
 from trainer_module.run_files import LOG_FILE, SUMMARY_FILE
 
@@ -83,7 +84,7 @@ class RunLog:
         self._bar.update(self._bar.task_ids[0], completed=step, description=text)
         self._bar.start()  # after its first text; does nothing once it runs
 
-    def evaluation(self, step: int, epoch: float, weights: str, result: dict[str, float]) -> None:
+    def evaluation(self, step: int, epoch: float, weights: str, result: Result) -> None:
         """A result of evaluating `weights`, which is `raw` or `ema`."""
         self._write(
             {
@@ -94,17 +95,22 @@ class RunLog:
                 "secs": round(self._clock() - self._start, 2),
             }
         )
-        self.say(
-            f"evaluation at epoch {epoch:.2f} ({weights} weights): top-1 {result['top_1']:.4f}"
-            f"  top-5 {result['top_5']:.4f}  loss {result['loss']:.4f}"
+        found = (
+            f"no result: the logits of {result['not_finite']} of {result['examples']} images are "
+            "not finite numbers"
+            if result["top_1"] is None
+            else f"top-1 {result['top_1']:.4f}  top-5 {result['top_5']:.4f}"
         )
+        loss = "" if result["loss"] is None else f"  loss {result['loss']:.4f}"
+        self.say(f"evaluation at epoch {epoch:.2f} ({weights} weights): {found}{loss}")
 
     def best_evaluation(self, step: int) -> dict[str, float]:
         """The best evaluation that was written after `step`; empty on all ranks but the first."""
         if not self._enabled:
             return {}
         lines = [json.loads(line) for line in self._path.read_text().splitlines()]
-        found = [line for line in lines if "eval_top_1" in line and line["step"] == step]
+        found = [line for line in lines if line.get("eval_top_1") is not None]
+        found = [line for line in found if line["step"] == step]
         best = max(found, key=lambda line: line["eval_top_1"])
         return {"top_1": best["eval_top_1"], "top_5": best["eval_top_5"]}
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from trainer_module import optimizers
+from trainer_module import optimizers, top_k
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import Ranks
 from trainer_module.network.model import Network
@@ -138,7 +138,7 @@ def make_train_step(
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(smooth, logits))
             scaled = loss * state.loss_scale
         gradients = tape.gradient(scaled, (kernels, vectors))
-        right = tf.equal(tf.argmax(logits, -1), tf.argmax(targets, -1))
+        right = top_k.label_rank_tensor(logits, tf.argmax(targets, -1)) < 1
         metrics = tf.stack([loss, tf.reduce_mean(tf.cast(right, tf.float32))])
         return (*gradients, statistics, metrics)
 

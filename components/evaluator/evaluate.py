@@ -10,6 +10,7 @@ from tfx_bsl.tfxio import tf_example_record
 
 from components.evaluator import outcomes
 from preprocessing import features
+from trainer_module import top_k
 from trainer_module.serving import signatures
 
 # Images that go through a model at once. TFX would let Beam choose up to 1,000, whose pixels and
@@ -83,13 +84,13 @@ def why_unusable(model: str, records: Iterable[bytes]) -> str | None:
         loaded = tf.saved_model.load(model)
         answers = loaded.signatures[signatures.SERVING_EXAMPLES](examples)
         loaded.signatures[signatures.EVAL_LABELS](examples)[signatures.LABEL_INDEX].numpy()
-        answers[signatures.PROBABILITIES].numpy()
+        probabilities = answers[signatures.PROBABILITIES].numpy()
     # What a damaged or foreign model raises is TensorFlow's business: file, parse, operation and
     # key errors have no common base, and each of them means the same.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-    return None
+    return None if top_k.is_answer(probabilities).all() else "its probabilities are not finite"
 
 
 def _slice_features(eval_config: tfma.EvalConfig) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from components.evaluator import measures as measures_lib
 from components.evaluator import tally
 from components.evaluator.measures import Change, Measures
-from components.evaluator.metric_names import TOP_1, TOP_5
+from components.evaluator.metric_names import TOP_1, TOP_5, UNANSWERED
 from components.evaluator.rules import LOWER_BOUND, Rules
 from components.evaluator.verdict import DIGITS, TITLES, Rule, Verdict, interval, slice_name
 
@@ -27,7 +27,8 @@ def judge(
     measured; with `lower_bound` it is the lower end of its interval, so that a model passes only
     if the images are enough to say that it is good. Intervals of many slices are not corrected
     for their number. A rule about change does not apply where there is no baseline; a rule about
-    slices looks at those with `min_slice_examples` images.
+    slices looks at those with `min_slice_examples` images. A candidate that leaves an image
+    without an answer is refused in any case.
 
     Args:
       slices: what was counted, all images first.
@@ -76,6 +77,11 @@ def _entry(part: Measures, rules: Rules) -> dict[str, Any]:
 def _of_all(whole: Measures, rules: Rules) -> Iterator[Rule]:
     """The rules about all images."""
     examples = int(whole.candidate[tally.EXAMPLES])
+    unanswered = examples - int(whole.candidate[tally.ANSWERED])
+    if unanswered:
+        # Such weights give no result; that the other images may be right does not make it one.
+        text = f"the probabilities of {unanswered} of {examples} images are not finite numbers"
+        yield Rule(UNANSWERED, False, text)
     if rules.min_examples > 1:
         passed = examples >= rules.min_examples
         yield Rule(

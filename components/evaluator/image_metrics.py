@@ -24,9 +24,9 @@ class ImageClassification(tfma.metrics.Metric):
     """Accuracies, loss, calibration, exact counts and the confusion matrix of each slice.
 
     For each model: `top_1`, `top_5`, `loss`, `expected_calibration_error`, `example_count`,
-    `unanswered` (images that the model could not decode) and `tally` (int64, see `tally.py`);
-    for the candidate also the plot `multi_class_confusion_matrix_plot`, and where there is a
-    baseline `pairs` (int64 [4]).
+    `unanswered` (images whose probabilities are not all finite numbers) and `tally` (int64, see
+    `tally.py`); for the candidate also the plot `multi_class_confusion_matrix_plot`, and where
+    there is a baseline `pairs` (int64 [4]).
     """
 
     def __init__(self, name: str = "image_classification"):

@@ -6,11 +6,12 @@ places in it have names below. Losses and confidences are counted in units of 1 
 
 import numpy as np
 
+from trainer_module import top_k
+
 BINS = 15  # of equal width, of the likeliest class's probability: 0 to 1
 SCALE = 1 << 20
 # A class that got no probability costs the loss of this one; Keras clips at the same value.
 MIN_PROBABILITY = 1e-7
-TOP_K = 5
 
 EXAMPLES, ANSWERED, RIGHT_1, RIGHT_5, LOSS = range(5)
 BIN_EXAMPLES = slice(5, 5 + BINS)
@@ -29,9 +30,9 @@ NO_CLASS = -1
 def tallies(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts a batch, image by image.
 
-    What counts as right is what a client of the model sees: of equal probabilities the lower
-    index comes first. An image that the model cannot decode (its row has a NaN) is wrong, costs
-    the largest loss and is in no bin.
+    What is right in the top k, `trainer_module.top_k` says; it is what a client of the model sees.
+    An image without an answer (its row has a number that is not finite) is wrong, costs the
+    largest loss and is in no bin.
 
     Args:
       labels: int64 [B], the true class, NO_CLASS where the model does not have it.
@@ -41,21 +42,19 @@ def tallies(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, 
       int64 [B, SIZE], a tally for each image, and int64 [B], the predicted classes.
     """
     count, rows = len(labels), np.arange(len(labels))
-    answered = np.isfinite(probabilities).all(axis=1)
+    answered = top_k.is_answer(probabilities)
+    rank = top_k.label_rank(probabilities, labels)
     probabilities = np.where(answered[:, None], probabilities, 0.0)
-    known = answered & (labels >= 0)
+    known = rank < top_k.UNRANKED
     own = np.where(known, probabilities[rows, np.maximum(labels, 0)], 0.0)  # [B]
-    before = np.arange(probabilities.shape[1])[None] < labels[:, None]
-    ahead = (probabilities > own[:, None]) | ((probabilities == own[:, None]) & before)
-    rank = ahead.sum(axis=1)  # 0 is the first
     predicted = np.where(answered, probabilities.argmax(axis=1), NO_CLASS)
     confidence = probabilities[rows, np.maximum(predicted, 0)]
 
     result = np.zeros([count, SIZE], np.int64)
     result[:, EXAMPLES] = 1
     result[:, ANSWERED] = answered
-    result[:, RIGHT_1] = known & (rank < 1)
-    result[:, RIGHT_5] = known & (rank < TOP_K)
+    result[:, RIGHT_1] = rank < 1
+    result[:, RIGHT_5] = rank < top_k.TOP_K
     loss = -np.log(np.clip(own.astype(np.float64), MIN_PROBABILITY, 1.0))
     result[:, LOSS] = np.rint(loss * SCALE)
     bins = np.clip((confidence * BINS).astype(np.int64), 0, BINS - 1)

@@ -15,8 +15,8 @@ from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches
 from pipeline.inference.find_model import find_saved_model
 from pipeline.inference.labelled_images import LabelledImage
 from preprocessing.errors import InputError
+from trainer_module import top_k
 
-TOP_K = 5
 _PERCENTILES = (90, 95, 99)
 _MAX_NAMES = 10
 
@@ -105,35 +105,59 @@ def measure(classifier: Classifier, images: Iterable[LabelledImage], batch_size:
       classifier: the model.
       images: read as they are needed.
       batch_size: images a request.
+
+    Raises:
+      InputError: the model's answers are not finite numbers.
     """
     result, first_ms = Result(), None
     for number, batch in enumerate(batches(images, batch_size)):
         start = time.perf_counter()
-        answers = classifier.classify([image.data for image in batch], TOP_K)
+        answers = classifier.classify([image.data for image in batch], top_k.TOP_K)
         elapsed_ms = (time.perf_counter() - start) * 1e3
         if number == 0:
             first_ms = elapsed_ms
         elif len(batch) == batch_size:
             result.latencies_ms.append(elapsed_ms)
-        for image, answer in zip(batch, answers, strict=True):
-            _count(result, classifier.class_names, image, [name for name, _ in answer])
+        _count(result, classifier, batch, answers)
     if not result.latencies_ms and first_ms is not None:
         result.latencies_ms.append(first_ms)  # there is no other
     return result
 
 
 def _count(
-    result: Result, class_names: tuple[str, ...], image: LabelledImage, likeliest: list[str]
+    result: Result,
+    classifier: Classifier,
+    batch: list[LabelledImage],
+    answers: list[list[tuple[str, float]]],
 ) -> None:
-    if not likeliest:
-        result.unreadable += 1
-        result.names += [image.name] if len(result.names) < _MAX_NAMES else []
-        return
-    result.images += 1
-    result.top_1 += likeliest[0] == image.label
-    result.top_5 += image.label in likeliest
-    if class_names and image.label not in class_names:
-        result.unknown[image.label] += 1
+    for image, answer in zip(batch, answers, strict=True):
+        if answer:
+            result.images += 1
+            if classifier.class_names and image.label not in classifier.class_names:
+                result.unknown[image.label] += 1
+        elif classifier.is_broken_for(image.data):
+            raise InputError(
+                "MODEL: its probabilities are not finite numbers, so there is no result (seen of "
+                f"{image.name!r}); train it again"
+            )
+        else:
+            result.unreadable += 1
+            result.names += [image.name] if len(result.names) < _MAX_NAMES else []
+    answered = [(image, answer) for image, answer in zip(batch, answers, strict=True) if answer]
+    if answered:
+        rank = _label_rank(answered)
+        result.top_1 += int((rank < 1).sum())
+        result.top_5 += int((rank < top_k.TOP_K).sum())
+
+
+def _label_rank(answered: list[tuple[LabelledImage, list[tuple[str, float]]]]) -> np.ndarray:
+    """How many of the classes that the model names come before the true one: int64 [B]."""
+    scores = np.array([[value for _, value in answer] for _, answer in answered])
+    labels = [
+        next((index for index, (name, _) in enumerate(answer) if name == image.label), -1)
+        for image, answer in answered
+    ]
+    return top_k.label_rank(scores, np.array(labels))
 
 
 def _text(result: Result, args: argparse.Namespace) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline import failures
 from pipeline.output_capture import OutputCapture
 from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.images import image_ops
+from trainer_module import top_k as top_k_lib
 from trainer_module.serving import export_files, signatures
 
 BATCH_SIZE = 32
@@ -110,12 +109,12 @@ class Classifier:
                 predictions[row] = Prediction(file, error=f"cannot be read: {error.strerror}")
         answers = self.classify(contents, top_k)
         for row, data, answer in zip(rows, contents, answers, strict=True):
-            error = None if answer else f"cannot be decoded{self._reason(data)}"
+            error = None if answer else self._why_no_answer(data)
             predictions[row] = Prediction(files[row], answer, error)
         return predictions
 
     def classify(self, contents: Sequence[bytes], top_k: int) -> list[list[tuple[str, float]]]:
-        """Class names and probabilities of files' bytes; an empty list where one is unreadable."""
+        """Class names and probabilities of files' bytes; an empty list where there is no answer."""
         import tensorflow as tf
 
         if not contents:
@@ -123,11 +122,22 @@ class Classifier:
         outputs = self.serve(image_bytes=tf.constant([self._readable(data) for data in contents]))
         labels = outputs[signatures.TOP_K_LABELS].numpy()[:, :top_k]  # [B, K]
         values = outputs[signatures.TOP_K_PROBABILITIES].numpy()[:, :top_k]
-        bad = np.isnan(outputs[signatures.PROBABILITIES].numpy()).any(axis=1)
+        answered = top_k_lib.is_answer(outputs[signatures.PROBABILITIES].numpy())
         return [
-            [] if undecoded else [(n.decode(), float(v)) for n, v in zip(names, row, strict=True)]
-            for names, row, undecoded in zip(labels, values, bad, strict=True)
+            [(n.decode(), float(v)) for n, v in zip(names, row, strict=True)] if is_answer else []
+            for names, row, is_answer in zip(labels, values, answered, strict=True)
         ]
+
+    def is_broken_for(self, data: bytes) -> bool:
+        """Whether the model has no answer to a picture even as the preprocessing writes it.
+
+        False for files that are no pictures: that they have no answer is as it should be.
+        """
+        try:
+            picture = self._normalised(data)
+        except image_ops.UnusableImageError:
+            return False
+        return self.classify([picture], 1) == [[]]
 
     def _readable(self, data: bytes) -> bytes:
         """The file, or a WebP, which the model may not read, as one that it reads."""
@@ -138,12 +148,14 @@ class Classifier:
         except image_ops.UnusableImageError:
             return data
 
-    def _reason(self, data: bytes) -> str:
+    def _why_no_answer(self, data: bytes) -> str:
         try:
             self._normalised(data)
         except image_ops.UnusableImageError as error:
-            return f": {error}"
-        return ""
+            return f"cannot be decoded: {error}"
+        if self.is_broken_for(data):
+            return "no answer: the model's probabilities are not finite numbers"
+        return "cannot be decoded"
 
     def _normalised(self, data: bytes) -> bytes:
         return image_ops.normalise(

@@ -141,10 +141,14 @@ def _exports(results: Sequence[NodeResult]) -> list[str]:
     check = output_json(results, "ServingValidator", "blessing", RESULT_FILE) or {}
     return [
         f"{entry['name']}: top-1 {entry['top_1']:.4f}, change {entry['top_1_change']:+.4f}; "
-        f"probabilities differ by {entry['max_difference']:.2g} at most, allowed "
+        f"probabilities {_differ(entry['max_difference'])}, allowed "
         f"{entry['tolerance']:.2g}: {'parity' if entry['parity'] else 'no parity'}"
         for entry in check.get("extra_exports", [])
     ]
+
+
+def _differ(difference: float | None) -> str:
+    return "are not all finite" if difference is None else f"differ by {difference:.2g} at most"
 
 
 def _pushed_to(results: Sequence[NodeResult]) -> str | None:

@@ -211,6 +211,11 @@ def test_picture_without_an_answer_is_wrong(evaluate):
     assert sum(entry["count"] for entry in verdict.calibration) == 39
 
 
+def test_baseline_whose_answers_are_no_numbers_is_broken(evaluate):
+    with pytest.raises(InputError, match="probabilities are not finite"):
+        evaluate("wrong4", "blind", max_top_1_drop=0.0)
+
+
 def test_broken_baseline_ends_the_evaluation_or_is_left_out(evaluate):
     with pytest.raises(InputError, match=r"version .* cannot be used .*broken_baseline=skip"):
         evaluate("wrong4", "broken", max_top_1_drop=0.0)

@@ -101,6 +101,15 @@ def test_too_few_images_bless_nothing(counts, smallest):
     assert verdict.blessed == (counts[0] >= smallest)
 
 
+@given(_counts(), st.integers(1, 2000))
+def test_images_without_an_answer_are_refused_whatever_else_holds(counts, unanswered):
+    part = _measures(*counts)
+    part.candidate[tally.ANSWERED] -= min(unanswered, counts[0])
+    verdict = _judge(part, max_top_1_drop=1.0)
+    assert not verdict.blessed
+    assert "not finite numbers" in verdict.reason()
+
+
 def test_every_rule_has_a_line_and_one_failure_is_enough():
     whole, part = _measures(100, 80, 85, 8), _measures(40, 20, 30, 12, camera="phone")
     rules = {

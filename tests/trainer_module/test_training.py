@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -237,6 +239,25 @@ def test_starts_from_the_weights_of_an_earlier_training(undisturbed, make_tiny, 
     config = make_tiny(tmp_path / "model").model_copy(update=changes)
     # Evaluated before any step, they are as good as they were.
     assert train(config)["top_1"] == undisturbed["top_1"]
+
+
+def test_weights_that_are_no_numbers_have_no_result(undisturbed, make_tiny, tmp_path):
+    weights = shutil.copy(undisturbed["model_dir"] / "model.weights.h5", tmp_path)
+    with h5py.File(weights, "r+") as file:
+        found = []
+        file.visititems(lambda _, item: found.append(item) if hasattr(item, "shape") else None)
+        found[0][...] = np.nan
+    changes = {"init_weights": str(weights), "mode": "eval"}
+    config = make_tiny(tmp_path / "model").model_copy(update=changes)
+    process = start(config)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 0, output[-3000:]
+    assert "no result: the logits of 50 of 50 images are not finite numbers" in output
+    summary = json.loads((tmp_path / "model" / "train_summary.json").read_text())
+    assert (summary["top_1"], summary["top_5"], summary["not_finite"]) == (None, None, 50)
+    log = (tmp_path / "model" / "train_log.jsonl").read_text().splitlines()
+    [line] = [line for line in map(json.loads, log) if line.get("weights") == "raw"]
+    assert (line["eval_top_1"], line["eval_loss"], line["eval_not_finite"]) == (None, None, 50)
 
 
 def test_a_checkpoint_of_another_network_is_refused(undisturbed, make_tiny):

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from trainer_module import top_k
 from trainer_module.data import eval_image
 from trainer_module.decoding.decode import WHITE
 from trainer_module.network.model import Network
@@ -30,8 +31,6 @@ from trainer_module.serving.signatures import (
     TOP_K_LABELS,
     TOP_K_PROBABILITIES,
 )
-
-TOP_K = 5
 
 
 class ServedModel(tf.Module):
@@ -82,7 +81,7 @@ class ServedModel(tf.Module):
           empty labels; the other rows are not affected.
         """
         probabilities, _, decoded = self._answers(image_bytes)
-        top, indices = tf.math.top_k(probabilities, min(TOP_K, len(self.class_names)))
+        top, indices = tf.math.top_k(probabilities, min(top_k.TOP_K, len(self.class_names)))
         names = tf.gather(self._names(), indices)
         names = tf.where(decoded[:, None], names, "")
         return {
@@ -140,7 +139,7 @@ class ServedModel(tf.Module):
             "precision": self._folded["predictions/kernel"].dtype.name,
             "image_size_px": self.size_px,
             "embedding_size": architecture.top_channels,
-            "top_k": min(TOP_K, len(self.class_names)),
+            "top_k": min(top_k.TOP_K, len(self.class_names)),
             "preprocessing": {
                 "input": "files as they are: JPEG, PNG, BMP, GIF (first frame)",
                 "orientation": "by EXIF",

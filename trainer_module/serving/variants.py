@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from trainer_module import top_k
 from trainer_module.config import TrainConfig
 from trainer_module.serving.export import ServedModel, export
 
@@ -39,8 +40,8 @@ def write(
     """Writes the variants that the settings name, and `extra_exports.json` beside them.
 
     The file holds an entry a variant: `name`, `path`, `bytes`, `images` (that were compared),
-    `max_difference` of a probability, `tolerance` and `parity` (whether it is kept), `top_1` and
-    `top_1_change` against the export.
+    `max_difference` of a probability (null where one is not a finite number), `tolerance` and
+    `parity` (whether it is kept), `top_1` and `top_1_change` against the export.
 
     Args:
       config: which variants, and the folder.
@@ -66,11 +67,17 @@ def write(
     text = json.dumps(entries, indent=2) + "\n"
     (folder / RESULT_FILE).write_text(text, encoding="utf-8")
     for entry in entries:
-        say(
-            f"{entry['name']} export: top-1 {entry['top_1']:.4f} ({entry['top_1_change']:+.4f}), "
-            f"probabilities differ by {entry['max_difference']:.2g}, allowed "
-            f"{entry['tolerance']:.2g}"
-        )
+        say(describe(entry))
+
+
+def describe(entry: Mapping[str, Any]) -> str:
+    """One line about a variant, of its entry in `extra_exports.json`."""
+    difference = entry["max_difference"]
+    differ = "are not all finite" if difference is None else f"differ by {difference:.2g} at most"
+    return (
+        f"{entry['name']} export: top-1 {entry['top_1']:.4f} ({entry['top_1_change']:+.4f}), "
+        f"probabilities {differ}, allowed {entry['tolerance']:.2g}"
+    )
 
 
 def _reduced(model: ServedModel, folded: Mapping[str, np.ndarray], path: Path) -> Probabilities:
@@ -121,11 +128,13 @@ def _compare(
     for pixels, labels in dataset.as_numpy_iterator():
         expected = model.infer(pixels)[0].numpy()
         images += len(labels)
-        right += int((expected.argmax(axis=1) == labels).sum())
+        right += _count_right(expected, labels)
         for name, (_, probabilities) in variants.items():
             received = probabilities(pixels)
-            differences[name] = max(differences[name], float(np.abs(received - expected).max()))
-            rights[name] += int((received.argmax(axis=1) == labels).sum())
+            # np.maximum, which keeps a NaN; Python's max may drop it.
+            difference = np.abs(received - expected).max()
+            differences[name] = float(np.maximum(differences[name], difference))
+            rights[name] += _count_right(received, labels)
         if images >= MAX_IMAGES:
             break
     return [
@@ -134,7 +143,7 @@ def _compare(
             "path": f"{FOLDER}/{path.name}",
             "bytes": _size(path),
             "images": images,
-            "max_difference": differences[name],
+            "max_difference": differences[name] if np.isfinite(differences[name]) else None,
             "tolerance": TOLERANCES[name],
             "parity": differences[name] <= TOLERANCES[name],
             "top_1": rights[name] / images,
@@ -142,6 +151,10 @@ def _compare(
         }
         for name, (path, _) in variants.items()
     ]
+
+
+def _count_right(probabilities: np.ndarray, labels: np.ndarray) -> int:
+    return int((top_k.label_rank(probabilities, labels) < 1).sum())
 
 
 def _size(path: Path) -> int:
