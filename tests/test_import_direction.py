@@ -12,7 +12,11 @@ import pytest
 CONTRACT = ("preprocessing.features", "preprocessing.errors")
 SHARED = (*CONTRACT, "preprocessing.files")
 # What others may use of the trainer where they do not run it.
-TRAINER_FILES = ("trainer_module.serving.export_files", "trainer_module.serving.signatures")
+TRAINER_FILES = (
+    "trainer_module.serving.export_files",
+    "trainer_module.serving.signatures",
+    "trainer_module.top_k",
+)
 ALLOWED = {
     "preprocessing.files": ("preprocessing.errors",),
     "preprocessing.images": CONTRACT,
@@ -36,6 +40,7 @@ ALLOWED = {
         "trainer_module.decoding",
         "trainer_module.data",
         "trainer_module.config",
+        "trainer_module.top_k",
     ),
     "trainer_module.job": (
         *SHARED,
