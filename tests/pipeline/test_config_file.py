@@ -150,7 +150,7 @@ def test_any_value_is_taken_or_refused_in_the_words_of_the_config(tmp_path_facto
     else:  # what is taken, is JSON as well: so it comes to the trainer
         assert PipelineConfig.model_validate_json(loaded.model_dump_json()) == loaded
     assert len(said.splitlines()) <= 1
-    assert not re.search(r"integer|string|\bstr\b|dict|NoneType|instance|Input should", said)
+    assert not re.search(r"integer|string|\bstr\b|\bdict|NoneType|instance|Input should", said)
 
 
 def test_overrides_are_read_as_yaml_and_the_last_wins(minimal):
