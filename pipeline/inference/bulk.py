@@ -1,14 +1,12 @@
 """Predictions of very many files into one table, through Beam, in memory that does not grow.
 
-Only numbers travel through Beam: the names lie in a file, an element is a place in it, and the
+Only numbers travel through Beam: the names lie in a file, an element is an offset in it, and the
 worker that gets the element reads the pictures and writes its part of the table. The parts are
 joined in order at the end.
 """
 
 import csv
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,8 +18,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components import progress
 from pipeline.inference.classifier import BATCH_SIZE, Classifier, Prediction, batches
 from preprocessing.errors import InputError
+from preprocessing.files.publish import scratch_folder
 
-# Files a part: enough to amortise a part's own file, few enough for progress to be seen.
+# Files in a part: enough to amortise a part's own file, few enough for progress to be seen.
 FILES_A_PART = 512
 PARQUET, CSV = ".parquet", ".csv"
 _END = b"\0"  # no path holds it
@@ -34,7 +33,7 @@ def bad_file(output: Path) -> Path:
 
 
 def run(model: Path, files: Iterable[str], output: Path, top_k: int, num_workers: int) -> int:
-    """Writes `output`, a row a readable picture, and the list of the others.
+    """Writes `output`, one row per readable picture, and the list of the others.
 
     Columns are `file`, `label_1`, `probability_1`, `label_2` ... , the likeliest first.
 
@@ -42,7 +41,7 @@ def run(model: Path, files: Iterable[str], output: Path, top_k: int, num_workers
       model: folder of the SavedModel.
       files: paths, in the order of the rows.
       output: `.parquet` or `.csv`; replaced at the end, all at once.
-      top_k: classes a picture, at most as many as the model gives.
+      top_k: classes per picture, at most as many as the model gives.
       num_workers: processes; with 1 all of it happens in this one.
 
     Returns:
@@ -59,30 +58,28 @@ def run(model: Path, files: Iterable[str], output: Path, top_k: int, num_workers
     options = PipelineOptions(
         [], runner="DirectRunner", direct_running_mode=mode, direct_num_workers=num_workers
     )
-    work = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        places = _write_names(files, work / "names")
+    # It also removes what a killed command left beside this output.
+    with scratch_folder(output.parent, output.name) as work:
+        offsets = _write_names(files, work / "names")
         with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
-                | "places" >> beam.Create(list(enumerate(places)))
+                | "offsets" >> beam.Create(list(enumerate(offsets)))
                 | "spread" >> beam.Reshuffle()
-                | "predict" >> beam.ParDo(_Predict(str(model), str(work), top_k, len(places)))
+                | "predict" >> beam.ParDo(_Predict(str(model), str(work), top_k, len(offsets)))
             )
         _join_csv(work, "bad", _BAD_COLUMNS, bad_file(output))
         return _join(work, output)
-    finally:
-        shutil.rmtree(work)
 
 
 def _write_names(files: Iterable[str], path: Path) -> list[int]:
     """Writes the paths one after the other; returns where each part's first one begins."""
-    places = []
+    offsets = []
     with path.open("wb") as file:
         for group in batches(files, FILES_A_PART):
-            places.append(file.tell())
+            offsets.append(file.tell())
             file.write(b"".join(os.fsencode(name) + _END for name in group))
-    return places
+    return offsets
 
 
 class _Predict(beam.DoFn):
@@ -97,9 +94,9 @@ class _Predict(beam.DoFn):
         self._classifier = Classifier.load(Path(self._model))
 
     def process(self, element: tuple[int, int]) -> list[None]:
-        """Takes a part's number and the place of its first name; nothing follows."""
-        number, place = element
-        names = _read_names(Path(self._work, "names"), place)
+        """Takes a part's number and the offset of its first name; nothing follows."""
+        number, offset = element
+        names = _read_names(Path(self._work, "names"), offset)
         good, bad = [], []
         for group in batches(names, BATCH_SIZE):
             for prediction in self._classifier.predict(group, self._top_k):
@@ -113,9 +110,9 @@ class _Predict(beam.DoFn):
         return []
 
 
-def _read_names(path: Path, place: int) -> Iterator[str]:
+def _read_names(path: Path, offset: int) -> Iterator[str]:
     with path.open("rb") as file:
-        file.seek(place)
+        file.seek(offset)
         data = b""
         for _ in range(FILES_A_PART):
             while _END not in data and (block := file.read(1 << 16)):

@@ -38,8 +38,8 @@ def read(data: str) -> Iterator[LabelledImage]:
     if not folder.is_dir():
         raise InputError(f"DATA must be a folder. Received: {data!r}")
     for split in features.EVAL_SPLIT_NAMES:
-        for place in (folder, folder / f"Split-{split}"):
-            shards = sorted(place.glob(f"{split}-*-of-*"))
+        for parent in (folder, folder / f"Split-{split}"):
+            shards = sorted(parent.glob(f"{split}-*-of-*"))
             if shards:
                 return _records(shards)
     classes = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
