@@ -1,70 +1,37 @@
-"""Whole trainings, as a person starts them: results, kills, ranks."""
+"""Whole trainings of one rank: results, kills, modes."""
 
 import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+import trainings
+from trainings import checkpoints, end, output, start_rank, train, wait_until
 
 from trainer_module.config import TrainConfig
-from trainer_module.flags import to_arguments
-
-TIMEOUT_SECS = 240
 
 
-def start(config: TrainConfig) -> subprocess.Popen:
-    """Starts a training in a process group of its own."""
-    command = [sys.executable, "-m", "trainer_module", *to_arguments(config)]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+def last_step(config: TrainConfig) -> int:
+    """The newest step that the log of a training tells of."""
+    path = Path(config.model_dir) / "train_log.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return max(
+        (json.loads(line).get("step", 0) for line in lines if line.endswith("\n")), default=0
     )
-
-
-def train(config: TrainConfig) -> dict:
-    """Runs a training to its end; its summary."""
-    process = start(config)
-    output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    assert process.returncode == 0, output[-3000:]
-    return json.loads((Path(config.model_dir) / "train_summary.json").read_text())
-
-
-def checkpoints(config: TrainConfig) -> set[Path]:
-    """The complete checkpoints of a training."""
-    return set(Path(config.model_dir).glob("checkpoints/step-*.npz"))
-
-
-def kill_when(config: TrainConfig, reached, delay_secs: float) -> None:
-    """Starts a training and kills it, with all ranks, `delay_secs` after `reached()`."""
-    process = start(config)
-    deadline = time.monotonic() + TIMEOUT_SECS
-    while not reached() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(delay_secs)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(make_tiny, tmp_path_factory) -> dict:
-    """The summary of a training that nobody killed, and its folder."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    config = make_tiny(folder / "model")
-    return {**train(config), "model_dir": Path(config.model_dir)}
+    """The summary of a training that nobody killed, from the command line, and its folder."""
+    config = make_tiny(tmp_path_factory.mktemp("undisturbed") / "model")
+    end(trainings.start(config), config)
+    return {**trainings.summary(config), "model_dir": Path(config.model_dir)}
 
 
 def test_leaves_what_the_contract_names(undisturbed):
@@ -136,18 +103,14 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(undisturbed, make_tiny
 
 
 def test_a_killed_training_ends_with_the_same_weights(undisturbed, make_tiny, tmp_path):
-    # Kills at random moments: while steps run, while a checkpoint is written, at a stage change.
-    delays = random.Random(os.environ.get("KILL_SEED", "0"))
+    # Killed when a checkpoint has just appeared, and in a step of the second stage.
     config = make_tiny(tmp_path / "model").model_copy(update={"save_checkpoint_freq": 1})
-    known: set[Path] = set()
-
-    def another_checkpoint() -> bool:
-        new = checkpoints(config) - known
-        known.update(new)
-        return bool(new)
-
-    for _ in range(2):
-        kill_when(config, another_checkpoint, delays.uniform(0.0, 0.15))
+    late = random.Random(os.environ.get("KILL_SEED", "0")).randint(20, 34)
+    for reached in (lambda: checkpoints(config), lambda: last_step(config) >= late):
+        process = start_rank(config)
+        wait_until(reached, process)
+        process.kill()
+        end(process, config, -signal.SIGKILL)
     summary = train(config)
     assert summary["weights_sha256"] == undisturbed["weights_sha256"]
     assert summary["resumed_from_step"] > 0
@@ -162,14 +125,11 @@ def test_a_finished_training_is_not_trained_again(undisturbed, make_tiny):
 
 def test_sigterm_writes_a_checkpoint_first(undisturbed, make_tiny, tmp_path):
     config = make_tiny(tmp_path / "model").model_copy(update={"save_checkpoint_freq": 4})
-    log = Path(config.model_dir) / "train_log.jsonl"
-    process = start(config)
-    while not log.exists() and process.poll() is None:
-        time.sleep(0.01)
+    process = start_rank(config)
+    wait_until(lambda: last_step(config) > 0, process)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    assert process.returncode == 3, output[-2000:]
-    assert "a checkpoint is written" in output
+    end(process, config, 3)
+    assert "a checkpoint is written" in output(config)
     summary = train(config)
     assert summary["resumed_from_step"] > 0
     assert summary["weights_sha256"] == undisturbed["weights_sha256"]
@@ -203,9 +163,7 @@ def test_xla_compiles_once_a_stage(make_tiny, tmp_path, monkeypatch):
 
 
 def run_mode(config: TrainConfig) -> Path:
-    process = start(config)
-    output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    assert process.returncode == 0, output[-3000:]
+    end(start_rank(config), config)
     return Path(config.model_dir)
 
 
@@ -262,7 +220,5 @@ def test_weights_that_are_no_numbers_have_no_result(undisturbed, make_tiny, tmp_
 
 def test_a_checkpoint_of_another_network_is_refused(undisturbed, make_tiny):
     config = make_tiny(undisturbed["model_dir"]).model_copy(update={"width_coefficient": 0.3})
-    process = start(config)
-    output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    assert process.returncode == 2
-    assert "does not fit these settings" in output.splitlines()[-1]
+    end(start_rank(config), config, 2)
+    assert "does not fit these settings" in output(config).splitlines()[-1]

@@ -1,15 +1,12 @@
 """Float16, bfloat16 and TF-Lite variants of a real training's export."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from trainer_module.flags import to_arguments
+import trainings
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +15,7 @@ def trained(make_tiny, tmp_path_factory) -> Path:
     model_dir = tmp_path_factory.mktemp("extra") / "model"
     changes = {"max_epochs": 2, "export_precision": "bfloat16", "export_tflite": True}
     config = make_tiny(model_dir).model_copy(update=changes)
-    command = [sys.executable, "-m", "trainer_module", *to_arguments(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    trainings.train(config)
     return model_dir
 
 

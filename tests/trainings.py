@@ -1,0 +1,73 @@
+"""Trainings in processes of their own, as a person or a supervisor starts them."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fresh_process
+
+from trainer_module.__main__ import run_rank
+from trainer_module.config import TrainConfig
+from trainer_module.flags import to_arguments
+
+TIMEOUT_SECS = 240
+
+Process = subprocess.Popen | fresh_process.Process
+
+
+def output_file(config: TrainConfig) -> Path:
+    """What a training prints."""
+    return Path(f"{config.model_dir}.txt")
+
+
+def output(config: TrainConfig) -> str:
+    """What a training has printed so far."""
+    return output_file(config).read_text()
+
+
+def start(config: TrainConfig) -> subprocess.Popen:
+    """Starts a training from the command line: a supervisor, and its ranks."""
+    with output_file(config).open("a") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "trainer_module", *to_arguments(config)],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def start_rank(config: TrainConfig) -> fresh_process.Process:
+    """Starts a training of one rank that nobody supervises, in a tenth of the time."""
+    return fresh_process.start(run_rank, config, stdout=output_file(config))
+
+
+def end(process: Process, config: TrainConfig, status: int = 0) -> None:
+    """Waits for a training's end, which must have this exit status."""
+    assert process.wait(TIMEOUT_SECS) == status, output(config)[-3000:]
+
+
+def train(config: TrainConfig) -> dict:
+    """Runs a training of one rank to its end; its summary."""
+    end(start_rank(config), config)
+    return summary(config)
+
+
+def wait_until(reached: Callable[[], bool], process: Process) -> None:
+    """Waits while a process runs."""
+    deadline = time.monotonic() + TIMEOUT_SECS
+    while not reached():
+        assert process.poll() is None, "the process has ended before"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def checkpoints(config: TrainConfig) -> set[Path]:
+    """The complete checkpoints of a training."""
+    return set(Path(config.model_dir).glob("checkpoints/step-*.npz"))
+
+
+def summary(config: TrainConfig) -> dict:
+    """The summary of a training that has ended."""
+    return json.loads((Path(config.model_dir) / "train_summary.json").read_text())
