@@ -31,7 +31,8 @@ setuptools.setup(
         "keras>=3.12,<4",  # reads weights of keras.applications; the reference in the tests
         "numpy>=1.24,<3",
         "opencv-python-headless>=4.10,<4.13",  # augmentation of training images
-        "pillow>=10,<13",  # image headers, and decoding what TensorFlow cannot
+        "pillow>=11.3,<13",  # decoding what TensorFlow cannot, AVIF included; encoding
+        "simplejpeg>=1.8,<2",  # decodes JPEG, and gives libjpeg's complaints as errors
         "pyarrow>=10,<24",  # the dataset's manifest and predictions as Parquet
         "psutil>=5.9,<8",  # ends a training job with all that it started
         "pydantic>=2.10,<3",  # the typed configuration (2.10: defaults that follow from others)

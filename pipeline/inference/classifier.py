@@ -13,6 +13,7 @@ from pipeline.output_capture import OutputCapture
 from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.images import image_ops
+from preprocessing.images.unusable import UnusableImageError
 from trainer_module import top_k as top_k_lib
 from trainer_module.serving import export_files, signatures
 
@@ -145,13 +146,13 @@ class Classifier:
             return data
         try:
             return self._normalised(data)
-        except image_ops.UnusableImageError:
+        except UnusableImageError:
             return data
 
     def _why_no_answer(self, data: bytes) -> str:
         try:
             self._normalised(data)
-        except image_ops.UnusableImageError as error:
+        except UnusableImageError as error:
             return f"cannot be decoded: {error}"
         if self.is_broken_for(data):
             return "no answer: the model's probabilities are not finite numbers"

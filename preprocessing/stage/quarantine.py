@@ -11,7 +11,7 @@ from preprocessing.files.new_file import new_file
 from preprocessing.stage.counts import Counts
 
 QUARANTINE_FILE = "quarantine.jsonl"
-# Reason of a file whose bytes never arrived; most other reasons are those of image_ops.
+# Reason of a file whose bytes never arrived; most other reasons are those of images.unusable.
 UNREADABLE = "unreadable file"
 NO_CLASS = "no class"
 

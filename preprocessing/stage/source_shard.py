@@ -18,6 +18,7 @@ from preprocessing import features
 from preprocessing.files import records
 from preprocessing.files.new_file import new_file, write_text
 from preprocessing.images import image_ops
+from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest import ingest
 from preprocessing.stage import duplicates, quarantine, shards
 from preprocessing.stage.options import BYTES_PER_MB, Settings
@@ -167,7 +168,7 @@ def _judge(
         return _Outcome(QUARANTINED, duplicates.CONFLICT, "")
     try:
         return _Outcome(USED, None, None, *_normalise(values, labels, settings))
-    except image_ops.UnusableImageError as error:
+    except UnusableImageError as error:
         return _Outcome(QUARANTINED, error.reason, error.detail)
 
 
@@ -176,9 +177,9 @@ def _normalise(
 ) -> tuple[image_ops.EncodedImage, Image.Image]:
     if features.READ_ERROR in values:
         detail = values[features.READ_ERROR].decode()
-        raise image_ops.UnusableImageError(quarantine.UNREADABLE, detail)
+        raise UnusableImageError(quarantine.UNREADABLE, detail)
     if values.get(features.CLASS_TEXT) not in labels:
-        raise image_ops.UnusableImageError(quarantine.NO_CLASS)
+        raise UnusableImageError(quarantine.NO_CLASS)
     return image_ops.normalise_with_pixels(
         values[features.ENCODED],
         max_side_px=settings.max_side_px,

@@ -16,6 +16,7 @@ import tensorflow as tf
 from preprocessing import features
 from trainer_module.data import eval_image
 from trainer_module.data.rand_augment import auto_augment, rand_augment
+from trainer_module.decoding import orientation
 
 # Random crops as published (Inception, arXiv 1409.4842): aspect ratio of the crop.
 ASPECT_RATIOS = (3 / 4, 4 / 3)
@@ -151,7 +152,12 @@ def _crop(encoded: tf.Tensor, seed: tf.Tensor, size_px: tf.Tensor, min_area: flo
         top, left, height, width = tf.unstack(window(tf.shape(image)))
         return image[top : top + height, left : left + width]
 
-    return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+    # A picture that EXIF turns is decoded whole, which costs more than the blocks of a window.
+    is_jpeg = tf.io.is_jpeg(encoded)
+    turned = tf.cond(
+        is_jpeg, lambda: orientation.of_jpeg(encoded) > orientation.UPRIGHT, lambda: False
+    )
+    return tf.cond(is_jpeg & tf.logical_not(turned), jpeg, other)
 
 
 def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:

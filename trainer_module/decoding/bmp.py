@@ -5,9 +5,9 @@ import tensorflow as tf
 from preprocessing import features
 from trainer_module.decoding import file_bytes
 
-# Places of numbers in the file, little-endian.
+# Where numbers stand in the file, little-endian.
 _PIXELS, _INFO, _WIDTH, _HEIGHT, _BITS, _COMPRESSION = 10, 14, 18, 22, 28, 30
-# A shorter one is that of OS/2, whose numbers stand elsewhere.
+# A shorter one is that of OS/2, which has them elsewhere.
 _MIN_INFO_BYTES = 40
 _PALETTE_BITS, _COLOR_BITS = (1, 4, 8), (24, 32)
 _MAX_COLORS = 256
@@ -38,6 +38,13 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
             # The fourth byte of 32-bit pixels has no meaning.
             lambda: tf.io.decode_bmp(encoded, channels=0)[..., : features.CHANNELS],
         )
+
+
+def size(encoded: tf.Tensor) -> tf.Tensor:
+    """Pixels of a BMP (string []) as its header has them: int64 []."""
+    data = file_bytes.window(encoded, 0, _INFO + _MIN_INFO_BYTES)
+    height = file_bytes.number(data, _HEIGHT, 4, False)
+    return file_bytes.number(data, _WIDTH, 4, False) * tf.minimum(height, (1 << 32) - height)
 
 
 def _of_palette(encoded: tf.Tensor, data: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:

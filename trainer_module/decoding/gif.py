@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from trainer_module.decoding import file_bytes
 
-# Places in the file's header: flags, and what follows it.
-_FLAGS, _FIRST_BLOCK = 10, 13
+# Where things stand in the file's header.
+_WIDTH, _HEIGHT, _FLAGS, _FIRST_BLOCK = 6, 8, 10, 13
 _EXTENSION, _CONTROL = 0x21, 0xF9
-# Places in a control block, and in the head of an image.
+# And in a control block, and in the head of an image.
 _CONTROL_FLAGS, _CONTROL_COLOR = 3, 6
 _IMAGE_FLAGS, _IMAGE_TABLE = 9, 10
 _HAS_TABLE = 128
@@ -40,6 +40,12 @@ def opaque(encoded: tf.Tensor, background: tuple[int, int, int]) -> tf.Tensor:
         return file_bytes.replaced(result, table + 3 * color, tf.constant(bytes(background)))
 
     return tf.cond(transparent, changed, lambda: encoded)
+
+
+def size(encoded: tf.Tensor) -> tf.Tensor:
+    """Pixels of a GIF (string []) as its header has them: int64 []."""
+    data = file_bytes.window(encoded, 0, _FIRST_BLOCK)
+    return file_bytes.number(data, _WIDTH, 2, False) * file_bytes.number(data, _HEIGHT, 2, False)
 
 
 def _table_bytes(flags: tf.Tensor) -> tf.Tensor:

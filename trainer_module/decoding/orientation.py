@@ -1,6 +1,7 @@
 """Which way up a picture is: EXIF's orientation, read and applied by graph operations.
 
 Cameras store pixels as the sensor has them, and note in EXIF how the camera was held.
+preprocessing/images/orientation.py says what counts, and reads the same from the same files.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from preprocessing import features
 from trainer_module.decoding import file_bytes
 
 UPRIGHT = 1
-_ORIENTATION_TAG, _SHORT = 0x0112, 3
+_ORIENTATION_TAG, _BYTE, _SHORT, _LONG = 0x0112, 1, 3, 4
 _ENTRY_BYTES, _MAX_ENTRIES = 12, 1024
-_APP1, _START_OF_SCAN, _MARKER = 0xE1, 0xDA, 0xFF
+_APP1, _START_OF_SCAN, _END, _MARKER = 0xE1, 0xDA, 0xD9, 0xFF
+_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 _EXIF_NAME = b"Exif\0\0"
-_WINDOW_BYTES = 10
+_WINDOW_BYTES, _MAX_SEGMENTS = 10, 4096
 _IMAGE = tf.TensorSpec([None, None, features.CHANNELS], tf.uint8)
+_STRING = tf.TensorSpec([], tf.string)
 
 
 def of_jpeg(encoded: tf.Tensor) -> tf.Tensor:
@@ -28,17 +31,22 @@ def of_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     )
 
 
-def of_exif(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+@file_bytes.rarely(input_signature=[_STRING])
+def of_exif(block: tf.Tensor) -> tf.Tensor:
     """The orientation in an EXIF block.
 
     Args:
-      data: uint8 [N], what `file_bytes.header` gives.
-      start: int32 [], where the block's TIFF header begins; 0 where there is no block.
+      block: string [], from its TIFF header on, or from the name `Exif` in front of it.
 
     Returns:
       int32 [], 1 to 8; 1 where there is none, or the block makes no sense.
     """
-    return tf.cond(start > 0, lambda: _of_tiff(data, start), lambda: tf.constant(UPRIGHT))
+    named = tf.equal(tf.strings.substr(block, 0, len(_EXIF_NAME)), _EXIF_NAME)
+    block = tf.cond(named, lambda: file_bytes.part(block, len(_EXIF_NAME), 1 << 30), lambda: block)
+    order = tf.strings.substr(block, 0, 4)
+    big_endian = tf.equal(order, b"MM\0*")
+    readable = (big_endian | tf.equal(order, b"II*\0")) & (tf.strings.length(block) >= 8)
+    return tf.cond(readable, lambda: _of_tiff(block, big_endian), lambda: tf.constant(UPRIGHT))
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -54,48 +62,63 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return _change_if(orientation > UPRIGHT, lambda pixels: _turned(pixels, orientation), image)
 
 
-@file_bytes.rarely(input_signature=[tf.TensorSpec([], tf.string)])
+@file_bytes.rarely(input_signature=[_STRING])
 def _of_segments(encoded: tf.Tensor) -> tf.Tensor:
-    data = file_bytes.header(encoded)
-    last = tf.size(data) - file_bytes.PADDING_BYTES - _WINDOW_BYTES
+    size = tf.strings.length(encoded)
 
     def step(at: tf.Tensor, exif: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        window = tf.cast(data[at : at + _WINDOW_BYTES], tf.int32)
-        marker, length = window[1], window[2] * 256 + window[3]
+        window = tf.cast(file_bytes.window(encoded, at, _WINDOW_BYTES), tf.int32)
+        marker, length = window[1], tf.maximum(window[2] * 256 + window[3], 2)
         found = (marker == _APP1) & tf.reduce_all(tf.equal(window[4:], tuple(_EXIF_NAME)))
-        # A marker may be filled up with further 0xFF in front.
-        following = at + tf.where(marker == _MARKER, 1, 2 + length)
-        over = (window[0] != _MARKER) | (marker == _START_OF_SCAN) | found | (following > last)
-        return following, tf.where(found, at + _WINDOW_BYTES, exif), tf.logical_not(over)
+        # Between segments there may be other bytes, and a marker may be filled up with further
+        # 0xFF in front.
+        outside = (window[0] != _MARKER) | (marker == _MARKER) | (marker == 0)
+        found &= tf.logical_not(outside)
+        alone = tf.reduce_any(tf.equal(marker, _WITHOUT_LENGTH))
+        following = at + tf.where(outside, 1, tf.where(alone, 2, 2 + length))
+        over = found | (following >= size)
+        over |= tf.logical_not(outside) & ((marker == _START_OF_SCAN) | (marker == _END))
+        return following, tf.where(found, at, exif), tf.logical_not(over)
 
     # Segment by segment, from behind the two bytes with which every JPEG starts.
     _, exif, _ = tf.while_loop(
         lambda at, exif, going: going,
         step,
-        (tf.constant(2), tf.constant(0), last >= 2),
+        (tf.constant(2), tf.constant(0), size > 2),
         parallel_iterations=1,
+        maximum_iterations=_MAX_SEGMENTS,
     )
-    return of_exif(data, exif)
+
+    def of_segment() -> tf.Tensor:
+        length = file_bytes.number(file_bytes.window(encoded, exif + 2, 2), 0, 2, True)
+        return of_exif(file_bytes.part(encoded, exif + 4, tf.maximum(length - 2, 0)))
+
+    return tf.cond(exif > 0, of_segment, lambda: tf.constant(UPRIGHT))
 
 
-def _of_tiff(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-    big_endian = tf.equal(data[start], ord("M"))
+def _of_tiff(block: tf.Tensor, big_endian: tf.Tensor) -> tf.Tensor:
+    data = tf.io.decode_raw(block, tf.uint8)
     size = tf.size(data, tf.int64)
-    offset = file_bytes.number(data, start + 4, 4, big_endian)
-    directory = tf.minimum(tf.cast(start, tf.int64) + offset, size)
+    directory = tf.minimum(file_bytes.number(data, 4, 4, big_endian), size)
     count = tf.minimum(file_bytes.number(data, directory, 2, big_endian), _MAX_ENTRIES)
-    entries = data[directory + 2 : directory + 2 + count * _ENTRY_BYTES]
+    begin = tf.minimum(directory + 2, size)
+    entries = data[begin : begin + count * _ENTRY_BYTES]
     whole = tf.size(entries) // _ENTRY_BYTES * _ENTRY_BYTES
-    entries = tf.cast(tf.reshape(entries[:whole], [-1, _ENTRY_BYTES]), tf.int32)
+    entries = tf.cast(tf.reshape(entries[:whole], [-1, _ENTRY_BYTES]), tf.int64)
 
-    def shorts(column: int) -> tf.Tensor:  # [entries]
-        weights = tf.where(big_endian, [256, 1], [1, 256])
-        return tf.reduce_sum(entries[:, column : column + 2] * weights, axis=1)
+    def numbers(column: int, num_bytes: int) -> tf.Tensor:  # int64 [entries]
+        powers = [256**power for power in range(num_bytes)]
+        weights = tf.where(big_endian, tf.constant(powers[::-1], tf.int64), powers)
+        return tf.reduce_sum(entries[:, column : column + num_bytes] * weights, axis=1)
 
-    is_it = (shorts(0) == _ORIENTATION_TAG) & (shorts(2) == _SHORT)
+    kind = numbers(2, 2)
+    short = tf.where(kind == _SHORT, numbers(8, 2), numbers(8, 4))
+    values = tf.where(kind == _BYTE, entries[:, 8], short)
+    right_kind = (kind == _BYTE) | (kind == _SHORT) | (kind == _LONG)
+    is_it = (numbers(0, 2) == _ORIENTATION_TAG) & right_kind & (numbers(4, 4) == 1)
     # Of several the last counts, as for other readers.
-    value = tf.reduce_sum(tf.boolean_mask(shorts(8), is_it)[-1:])
-    return tf.where((value >= 1) & (value <= 8), value, UPRIGHT)
+    value = tf.reduce_sum(tf.boolean_mask(values, is_it)[-1:])
+    return tf.cast(tf.where((value >= 1) & (value <= 8), value, UPRIGHT), tf.int32)
 
 
 @file_bytes.rarely(input_signature=[_IMAGE, tf.TensorSpec([], tf.int32)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nasty_corpus import sixteen_bit
 from PIL import Image
 
-from preprocessing.images import colors, image_ops
+from preprocessing.images import colors, image_ops, unusable
 
 LIMITS = {"max_side_px": 64, "jpeg_quality": 95, "max_pixels": 1_000_000}
 
@@ -64,12 +64,30 @@ def test_plain_small_files_pass_byte_for_byte(mode, file_format, name):
         (encode(gradient(), "WEBP", quality=95), "jpeg"),
         (encode(gradient(), "WEBP", lossless=True), "png"),
         (encode(gradient(), "BMP"), "png"),
+        (encode(gradient(), "TIFF"), "png"),
+        (encode(gradient(), "TIFF", compression="tiff_lzw"), "png"),
+        (encode(gradient(), "TIFF", compression="jpeg"), "jpeg"),
+        (encode(gradient(), "AVIF"), "jpeg"),
         (encode(gradient(), "GIF"), "png"),
         (encode(gradient().quantize(256), "PNG"), "png"),
         (encode(gradient(mode="RGBA"), "PNG"), "png"),
         (encode(gradient(), "JPEG") + b"trailing", "jpeg"),
     ],
-    ids=["progressive", "cmyk", "webp", "webp-lossless", "bmp", "gif", "palette", "alpha", "tail"],
+    ids=[
+        "progressive",
+        "cmyk",
+        "webp",
+        "webp-lossless",
+        "bmp",
+        "tiff",
+        "tiff-lzw",
+        "tiff-jpeg",
+        "avif",
+        "gif",
+        "palette",
+        "alpha",
+        "tail",
+    ],
 )
 def test_other_files_are_encoded_anew_and_look_the_same(data, expected_format):
     result = image_ops.normalise(data, **LIMITS)
@@ -220,19 +238,19 @@ def test_gif_gives_its_first_frame():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", image_ops.EMPTY),
-        (b"not an image at all", image_ops.UNKNOWN_FORMAT),
-        (encode(gradient(), "TIFF"), image_ops.UNKNOWN_FORMAT),
-        (encode(gradient(), "JPEG")[:700], image_ops.DAMAGED),
-        (encode(gradient(), "PNG")[:200], image_ops.DAMAGED),
-        (encode(gradient(), "JPEG")[:100], image_ops.DAMAGED),
-        (encode(gradient(), "PNG")[:20], image_ops.DAMAGED),
-        (huge_png_header(), image_ops.TOO_LARGE),
+        (b"", unusable.EMPTY),
+        (b"not an image at all", unusable.UNKNOWN_FORMAT),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", unusable.UNSUPPORTED),
+        (encode(gradient(), "JPEG")[:700], unusable.DAMAGED),
+        (encode(gradient(), "PNG")[:200], unusable.DAMAGED),
+        (encode(gradient(), "JPEG")[:100], unusable.DAMAGED),
+        (encode(gradient(), "PNG")[:20], unusable.DAMAGED),
+        (huge_png_header(), unusable.TOO_LARGE),
     ],
-    ids=["empty", "text", "tiff", "cut-jpeg", "cut-png", "no-jpeg", "no-png", "huge"],
+    ids=["empty", "text", "heic", "cut-jpeg", "cut-png", "no-jpeg", "no-png", "huge"],
 )
 def test_unusable_files_say_why(data, reason):
-    with pytest.raises(image_ops.UnusableImageError) as caught:
+    with pytest.raises(unusable.UnusableImageError) as caught:
         image_ops.normalise(data, **LIMITS)
     assert caught.value.reason == reason
     assert "\n" not in caught.value.detail
@@ -250,7 +268,7 @@ def test_header():
     width=st.integers(1, 150),
     height=st.integers(1, 150),
     mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]),
-    file_format=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP"]),
+    file_format=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"]),
     max_side_px=st.integers(8, 100),
 )
 def test_any_size_and_mode(width, height, mode, file_format, max_side_px):
@@ -286,6 +304,6 @@ def test_damaged_files_are_refused_or_decodable(file_format, keep, flips):
     data = bytes(data[: max(1, int(keep * len(data)))]) if not flips else bytes(data)
     try:
         result = image_ops.normalise(data, **LIMITS)
-    except image_ops.UnusableImageError:
+    except unusable.UnusableImageError:
         return
     assert decode(result).shape == (result.height, result.width, 3)

@@ -191,7 +191,7 @@ def test_too_many_bad_images_stop_the_run(nasty_run, nasty_corpus, make_pipeline
     message = str(caught.value)
     assert "\n" not in message
     assert f"{len(REASONS)} of {nasty_run[1]['seen']}" in message
-    assert "7 damaged or truncated" in message
+    assert "9 damaged or truncated" in message
     assert "1 too many pixels" in message
     assert message.count("bad ") == 10  # the first ten names
     assert str(tmp_path / "quarantine" / "quarantine.jsonl") in message

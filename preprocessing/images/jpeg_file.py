@@ -1,0 +1,219 @@
+"""The segments of a JPEG file, and its pixels, decoded by a decoder that does not forgive.
+
+Pillow is silent about what libjpeg complains of: missing blocks that become grey, a stream that no
+longer fits its tables. simplejpeg, the same libjpeg-turbo at the same speed, gives its complaints
+as errors (benchmarks/preprocess_throughput.py). So that metadata costs no picture its place, a file
+about which there is a complaint is judged by `plain`, the same compressed pixels and tables
+without it.
+"""
+
+import io
+import re
+from dataclasses import dataclass, field
+
+import simplejpeg
+from PIL import Image, JpegImagePlugin
+
+from preprocessing.images.orientation import EXIF_NAME
+
+BASELINE = 0xC0
+_SEQUENTIAL = (BASELINE, 0xC1, 0xC9)
+_START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
+_APP0, _APP1, _APP14, _APP15 = 0xE0, 0xE1, 0xEE, 0xEF
+_ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without tables and extensions
+_JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
+_ADOBE_TRANSFORMS = {1: (0,), 3: (1, 0), 4: (2, 0)}  # by components; the first is the usual one
+# Inside a scan 0xFF is followed by 0 (it is a value) or a restart marker.
+_MARKER = re.compile(rb"\xff+[^\xff\0\xd0-\xd7]")
+_SEPARATOR = re.compile(rb"\xff+[^\xff\0]")
+_FILLED_END = "extraneous bytes before marker 0xd9"
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A marker and what follows it: `begin` to `end` in the file, with its length but not itself.
+
+    A scan's segment includes its compressed pixels, which start at `pixels`.
+    """
+
+    marker: int
+    begin: int
+    end: int
+    pixels: int = 0
+
+
+@dataclass
+class JpegFile:
+    """How a JPEG file is built.
+
+    Attributes:
+      data: the file.
+      frame: second byte of its start-of-frame marker: 0xC0 baseline, 0xC2 progressive, ...
+      depth: bits of a value.
+      width: pixels.
+      height: pixels.
+      components: 1 grey, 3 colour, 4 CMYK.
+      end: where the first picture ends, behind its end marker; None where there is no marker.
+      exif: the first EXIF block; None where there is none.
+    """
+
+    data: bytes
+    frame: int = 0
+    depth: int = 0
+    width: int = 0
+    height: int = 0
+    components: int = 0
+    end: int | None = None
+    exif: bytes | None = None
+    _segments: list[_Segment] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, data: bytes, *, header_only: bool = False) -> "JpegFile":
+        """Reads the segments of the first picture in a file; damage shows in what is missing.
+
+        Args:
+          data: the file.
+          header_only: whether to stop behind the frame's header.
+        """
+        file, position = cls(data), 2
+        while match := _SEPARATOR.search(data, position):
+            marker, begin = data[match.end() - 1], match.end()
+            position = begin
+            if marker == _END:
+                file.end = begin
+                break
+            if marker in _ALONE:
+                continue
+            position = begin + max(2, int.from_bytes(data[begin : begin + 2], "big"))
+            file._describe(marker, begin, data[begin + 2 : position])
+            if header_only and file.frame:
+                break
+            pixels = position
+            if marker == _SCAN:
+                following = _MARKER.search(data, position)
+                position = following.start() if following else len(data)
+            file._segments.append(_Segment(marker, begin, position, pixels))
+        return file
+
+    def _describe(self, marker: int, begin: int, body: bytes) -> None:
+        if marker in _FRAMES and not self.frame and len(body) >= 6:
+            self.frame, self.depth, self.components = marker, body[0], body[5]
+            self.height, self.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
+        elif marker == _APP1 and self.exif is None and body.startswith(EXIF_NAME):
+            self.exif = None if self._in_scans() else body
+
+    def _in_scans(self) -> bool:
+        return any(segment.marker == _SCAN for segment in self._segments)
+
+    def plain(self, *, without_filling: bool = False) -> bytes:
+        """The first picture without metadata, with an end, and with nothing behind it.
+
+        What says which colours the values mean stays. A decoder makes the same pixels of it.
+
+        Args:
+          without_filling: leave out zeros between the last scan and the end as well.
+        """
+        parts = [b"\xff\xd8", *self._color_segments()]
+        for segment in self._segments:
+            if _APP0 <= segment.marker <= _APP15 or segment.marker == _COMMENT:
+                continue
+            body = self.data[segment.begin : segment.end]
+            if segment.marker == _SCAN and self.frame in _SEQUENTIAL:
+                # Its last three bytes have one right value, that decoders do not need.
+                header = segment.pixels - segment.begin
+                body = body[: header - 3] + b"\0\x3f\0" + body[header:]
+            parts += [bytes([0xFF, segment.marker]), body]
+        if without_filling:
+            parts[-1] = parts[-1].rstrip(b"\0")
+        return b"".join([*parts, b"\xff\xd9"])
+
+    def head(self) -> bytes:
+        """What stands in front of the first scan's pixels, without EXIF."""
+        parts = [b"\xff\xd8"]
+        for segment in self._segments:
+            if segment.marker != _APP1:
+                parts += [bytes([0xFF, segment.marker]), self.data[segment.begin : segment.pixels]]
+            if segment.marker == _SCAN:
+                break
+        return b"".join(parts)
+
+    def _color_segments(self) -> list[bytes]:
+        """The segments of JFIF and Adobe, as they ought to be, where libjpeg would heed them."""
+        result = []
+        for segment in self._segments:
+            body = self.data[segment.begin + 2 : segment.end]
+            if segment.marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
+                result.append(_JFIF)
+            elif segment.marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+                known = _ADOBE_TRANSFORMS.get(self.components, (body[11],))
+                transform = body[11] if body[11] in known else known[0]
+                result.append(b"\xff\xee\0\x0e" + body[:11] + bytes([transform]))
+        return result
+
+
+def strict_pixels(file: JpegFile, data: bytes, at_least: tuple[int, int] | None) -> Image.Image:
+    """Decodes a JPEG and takes every complaint for an error.
+
+    Args:
+      file: how it is built.
+      data: the file, or its plain form.
+      at_least: (width, height) in pixels that are enough, where fewer frequencies give a smaller
+        picture in less time; None for the whole picture.
+
+    Returns:
+      Mode `L`, `RGB` or, of four components, `CMYK`.
+
+    Raises:
+      ValueError: libjpeg complains; the message is its own.
+    """
+    width, height = at_least or (0, 0)
+    limits = {"min_height": height, "min_width": width, "min_factor": 2 if at_least else 1}
+    if file.components == 1:
+        return Image.fromarray(simplejpeg.decode_jpeg(data, "GRAY", **limits)[..., 0])
+    if file.components == 3:
+        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", **limits))
+    if file.components == 4:
+        # Pillow knows which of them are stored inverted.
+        simplejpeg.decode_jpeg(data, "CMYK", **limits)
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    if at_least:
+        image.draft(image.mode, at_least)
+    image.load()
+    return image
+
+
+def decode(file: JpegFile, at_least: tuple[int, int] | None) -> tuple[Image.Image, bytes]:
+    """Decodes the first picture of a file without its metadata.
+
+    Returns:
+      What `strict_pixels` does, and the file that they were decoded from.
+
+    Raises:
+      ValueError: some pixels are missing or damaged, in libjpeg's words.
+    """
+    plain = file.plain()
+    try:
+        return strict_pixels(file, plain, at_least), plain
+    except ValueError as error:
+        if _FILLED_END not in str(error):
+            raise
+        # Zeros that no pixel comes from do no harm: without them libjpeg misses nothing then.
+        unfilled = file.plain(without_filling=True)
+        if unfilled == plain:
+            raise
+        return strict_pixels(file, unfilled, at_least), unfilled
+
+
+def is_plain_for_pillow(file: JpegFile) -> bool:
+    """Whether Pillow takes the segments of a file for those of one picture, without an error.
+
+    It need not see EXIF, of which it would warn if it is broken, and which says nothing of pixels.
+    """
+    try:
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(file.head()))
+    except MemoryError:
+        raise
+    except Exception:  # of any type, from hostile bytes
+        return False
+    return "mp" not in image.info  # the index of several pictures
