@@ -78,8 +78,10 @@ def create_pipeline(
     else:
         schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
 
-    # Compares the statistics with the schema, with limits and with the corpus before.
+    # Compares the statistics with the schema, with limits and with the corpus before; the examples
+    # say which files they are that are unusual.
     anomalies = ExampleValidator(
+        examples=examples.outputs["examples"],
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         limits=Limits(

@@ -52,7 +52,8 @@ ALLOWED = {
     "trainer_module": (*SHARED, "trainer_module.*"),
     "components": (*SHARED, *TRAINER_FILES),
     "components.evaluator": ("components", *SHARED, *TRAINER_FILES),
-    "components.example_validator": ("components", *SHARED),
+    # It names files, which the index of the ingestion has.
+    "components.example_validator": ("components", *SHARED, "preprocessing.ingest"),
     "components.horovod_trainer": ("components", *SHARED, "trainer_module.*"),
     "components.image_example_gen": (
         "components",

@@ -6,7 +6,12 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATISTICS_KEY
+from tfx.types.standard_component_specs import (
+    ANOMALIES_KEY,
+    EXAMPLES_KEY,
+    SCHEMA_KEY,
+    STATISTICS_KEY,
+)
 
 from components.code_digest import code_digest
 from components.example_validator import driver, executor
@@ -26,6 +31,7 @@ class ExampleValidatorSpec(types.ComponentSpec):
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
         STATISTICS_KEY: ChannelParameter(type=standard_artifacts.ExampleStatistics),
         SCHEMA_KEY: ChannelParameter(type=standard_artifacts.Schema),
     }
@@ -42,12 +48,14 @@ class ExampleValidator(base_component.BaseComponent):
     driver, `previous_statistics` names them, or nothing is compared.
 
     Component `inputs`:
+      - `examples`: `Examples` of ImageExampleGen, whose index names the files.
       - `statistics`: `ExampleStatistics` of image facts (see preprocessing/features.py).
       - `schema`: `Schema` of the same.
 
     Component `outputs`:
-      - `anomalies`: `ExampleAnomalies` in TFX's layout (`Split-<name>/SchemaDiff.pb`), and
-        `anomalies.json`: objects with `split`, `feature`, `kind` and `text`, the worst first.
+      - `anomalies`: `ExampleAnomalies` in TFX's layout (`Split-<name>/SchemaDiff.pb`);
+        `anomalies.json`: the fields of `anomaly.Anomaly`, the worst first; and
+        `anomaly_items.jsonl`: a line for each class and each file that one is about.
     """
 
     SPEC_CLASS = ExampleValidatorSpec
@@ -56,6 +64,7 @@ class ExampleValidator(base_component.BaseComponent):
 
     def __init__(
         self,
+        examples: types.BaseChannel,
         statistics: types.BaseChannel,
         schema: types.BaseChannel,
         limits: Limits | None = None,
@@ -65,6 +74,7 @@ class ExampleValidator(base_component.BaseComponent):
         """Makes the node.
 
         Args:
+          examples: source records with their index.
           statistics: of image facts.
           schema: inferred or written by a person.
           limits: what counts as unusual where the schema says nothing; None: the defaults.
@@ -74,6 +84,7 @@ class ExampleValidator(base_component.BaseComponent):
         """
         super().__init__(
             ExampleValidatorSpec(
+                examples=examples,
                 statistics=statistics,
                 schema=schema,
                 on_anomaly=on_anomaly,

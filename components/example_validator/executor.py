@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import logging
+import os
 import posixpath
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,20 +20,30 @@ from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME as STATISTI
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.types.standard_component_specs import ANOMALIES_KEY, SCHEMA_KEY, STATISTICS_KEY
+from tfx.types.standard_component_specs import (
+    ANOMALIES_KEY,
+    EXAMPLES_KEY,
+    SCHEMA_KEY,
+    STATISTICS_KEY,
+)
 from tfx.utils import io_utils, writer_utils
 
-from components.example_validator.anomalies import Findings, Statistics, find
+from components.example_validator.anomalies import Findings, find
 from components.example_validator.anomaly import CorpusRefused
+from components.example_validator.from_protos import Statistics
 from components.example_validator.limits import Limits
 from components.progress import report
 from preprocessing.errors import InputError
+from preprocessing.files.new_file import new_file
+from preprocessing.files.publish import scratch_folder
+from preprocessing.ingest import ingest
 
 PREVIOUS_KEY = "previous_statistics"
 ON_ANOMALY_KEY = "on_anomaly"
 WARN, FAIL = "warn", "fail"
-# In the artifact: all anomalies as JSON, the worst first.
+# In the artifact: all anomalies, the worst first, and all classes and files that they are about.
 JSON_FILE = "anomalies.json"
+ITEMS_FILE = "anomaly_items.jsonl"
 # Beside the artifacts: the anomalies of corpora that were refused. TFX removes the outputs of a
 # node that fails, and this is what the person needs then.
 REFUSED_FOLDER = "refused"
@@ -57,17 +69,24 @@ class Executor(base_executor.BaseExecutor):
         schema = io_utils.SchemaReader().read(
             io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict[SCHEMA_KEY]))
         )
-        names = [field.name for field in dataclasses.fields(Limits)]
         previous = exec_properties.get(PREVIOUS_KEY) or ""
-        findings = find(
-            {
-                split: stats_artifact_utils.load_statistics(statistics, split).proto()
-                for split in splits
-            },
-            schema,
-            Limits(**{name: exec_properties[name] for name in names}),
-            load_previous(previous, splits) if previous else None,
-        )
+        with (
+            scratch_folder(os.path.dirname(output.uri), "anomalies") as scratch,
+            new_file(os.path.join(output.uri, ITEMS_FILE)) as items_file,
+            open(items_file, "w", encoding="utf-8") as items,
+        ):
+            findings = find(
+                {
+                    split: stats_artifact_utils.load_statistics(statistics, split).proto()
+                    for split in splits
+                },
+                schema,
+                Limits(**{f.name: exec_properties[f.name] for f in dataclasses.fields(Limits)}),
+                load_previous(previous, splits) if previous else None,
+                index=ingest.index_files(artifact_utils.get_single_uri(input_dict[EXAMPLES_KEY])),
+                scratch=str(scratch),
+                items=items,
+            )
         _write(findings, output, splits)
         output.span = statistics.span
         output.set_string_custom_property("compared_with", previous)
@@ -111,11 +130,12 @@ def _write(findings: Findings, output: types.Artifact, splits: Sequence[str]) ->
 
 
 def _keep_refused(findings: Findings, output_uri: str) -> str:
+    """Copies the two files to where TFX leaves them; returns the path of the first."""
     node_folder = posixpath.dirname(posixpath.dirname(output_uri))
-    name = f"{posixpath.basename(output_uri)}.json"
-    path = posixpath.join(node_folder, REFUSED_FOLDER, name)
-    io_utils.write_string_file(path, _to_json(findings))
-    return path
+    kept = posixpath.join(node_folder, REFUSED_FOLDER, posixpath.basename(output_uri))
+    io_utils.write_string_file(f"{kept}.json", _to_json(findings))
+    shutil.copyfile(posixpath.join(output_uri, ITEMS_FILE), f"{kept}.jsonl")
+    return f"{kept}.json"
 
 
 def _to_json(findings: Findings) -> str:

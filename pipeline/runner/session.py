@@ -18,7 +18,7 @@ from pipeline.node_result import NodeError, NodeResult
 from pipeline.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 
-MAX_SHOWN_ANOMALIES = 5
+MAX_SHOWN_ANOMALIES = 10
 
 
 def run(
