@@ -32,7 +32,7 @@ from pathlib import Path
 import common
 import photographs
 
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 
 WORKERS = 2
 MAX_SIDE_PX = 256
@@ -87,7 +87,7 @@ def our_run(corpus: str, output: str) -> None:
         f"{output}/dataset",
         f"{output}/quarantine",
         class_names=list(CLASSES),
-        settings=Settings(max_side_px=MAX_SIDE_PX),
+        options=StageOptions(max_side_px=MAX_SIDE_PX),
         make_pipeline=make_pipeline,
     )
     measured = {
@@ -123,7 +123,7 @@ def plain_loop(paths: list[Path], output: Path) -> None:
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
             buffer = io.BytesIO()
             small = image.resize(target, Image.Resampling.BICUBIC)
-            small.save(buffer, "JPEG", quality=Settings.jpeg_quality)
+            small.save(buffer, "JPEG", quality=StageOptions().jpeg_quality)
             file.write(buffer.getvalue())
 
 

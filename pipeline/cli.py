@@ -2,15 +2,11 @@
 
 import argparse
 import importlib.metadata
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 
-from pipeline import failures
 from pipeline.commands import bless, demo_data, evaluate, predict, run, train
-from preprocessing.errors import InputError
-from trainer_module import flags
+from preprocessing import command_line
 
 # What --version tells, beside our own.
 _SHOWN_PACKAGES = ("tensorflow", "tfx", "apache-beam", "horovod")
@@ -25,29 +21,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit status: 0 done, 1 the pipeline said no, 2 the input was wrong, 3 a step failed.
     """
-    try:
-        args, unknown = _parser().parse_known_args(argv)
-        if unknown:
-            raise flags.unknown_argument(unknown[0], getattr(args, "flag_names", []))
-        return args.function(args)
-    except InputError as error:
-        print(f"effnet: {error}", file=sys.stderr)
-        return failures.BAD_INPUT
-    except KeyboardInterrupt:
-        print("effnet: interrupted", file=sys.stderr)
-        return failures.INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`effnet ... | head`) has seen enough. Python would complain at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failures.DONE
-    except Exception as error:
-        traceback.print_exc()
-        print(f"effnet: {failures.one_line(error)}", file=sys.stderr)
-        return failures.STEP_FAILED
+    return command_line.run_command("effnet", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        raise command_line.unknown_argument(unknown[0], getattr(args, "flag_names", []))
+    return args.function(args)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = flags.Parser(
+    parser = command_line.Parser(
         prog="effnet", description="Image classification from a folder of images to a served model."
     )
     parser.add_argument("--version", action="version", version=_version())

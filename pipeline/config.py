@@ -12,10 +12,11 @@ from pydantic import Field
 
 from components.example_validator.limits import Limits
 from pipeline import node_names
-from preprocessing.images.colors import color_code, parse_color
+from preprocessing.ingest.options import IngestOptions
+from preprocessing.settings import Float, Settings
+from preprocessing.stage.options import CopyOptions, PictureOptions
+from preprocessing.yaml_values import in_yaml
 from trainer_module.config import TrainConfig
-from trainer_module.settings import Float, Settings
-from trainer_module.yaml_values import in_yaml
 
 
 def _name(value: str) -> str:
@@ -27,15 +28,6 @@ def _name(value: str) -> str:
 # Names become folders, Kubernetes objects and MLMD contexts.
 Name = Annotated[str, pydantic.AfterValidator(_name)]
 
-
-def _color(value: object) -> str:
-    if not isinstance(value, str | list):
-        raise ValueError("a colour must be a CSS name in quotes, '#rrggbb', or [red, green, blue]")
-    return color_code(parse_color(value))
-
-
-# `#rrggbb`, whichever way it was given.
-Color = Annotated[str, pydantic.BeforeValidator(_color)]
 
 # Keys of the trainer that a run cannot honour, and what a person who sets one may want.
 NOT_IN_A_RUN = {
@@ -52,26 +44,9 @@ NOT_IN_A_RUN = {
 }
 
 
-class DataConfig(Settings):
-    """Where the images are and how they are split."""
+class AnomalyOptions(Settings):
+    """What counts as unusual, and what is done about it."""
 
-    path: str
-    """Image folder, manifest, TFRecords or tar shards; path or URI, also with {SPAN}, {VERSION}."""
-    format: Literal["auto", "folder", "manifest", "tfrecord", "webdataset"] = "auto"
-    """auto: what is found at the path, if that is plain."""
-    label_offset: int = 0
-    """Number of the first class, where the source has numbers (1 in the classic ImageNet files)."""
-    class_names_file: str = ""
-    """File with a class name a line, in the order of their numbers; empty: the source has names."""
-    span: int | None = Field(None, ge=0)
-    """The {SPAN} to read; null: the newest."""
-    eval_fraction: Float = Field(0.2, gt=0, lt=1)
-    """Share of the images, 0 to 1, that the evaluation split gets, chosen by their content, of
-    those that the source itself gives to no split."""
-    seed: int = Field(0, ge=0)
-    """Seed of the split and of the shuffle of the records."""
-    on_duplicate: Literal["keep", "drop", "fail"] = "keep"
-    """Files with the same bytes: use all, use one (none where their labels differ), or stop."""
     on_anomaly: Literal["warn", "fail"] = "warn"
     """What to do with an unusual corpus: tell it, or stop before the preprocessing."""
     min_side_px: int = Field(Limits.min_side_px, ge=1)
@@ -92,7 +67,7 @@ class DataConfig(Settings):
     """Schema that a person edited (schema.pbtxt); empty: inferred from the images."""
 
     @pydantic.model_validator(mode="after")
-    def _sides_in_order(self) -> "DataConfig":
+    def _sides_in_order(self) -> "AnomalyOptions":
         if self.min_side_px > self.max_side_px:
             raise ValueError(
                 "data.min_side_px must not be above data.max_side_px. "
@@ -101,21 +76,8 @@ class DataConfig(Settings):
         return self
 
 
-class PreprocessingConfig(Settings):
-    """What the Beam stage does with each image."""
-
-    max_side_px: int = Field(256, ge=8)
-    """The shorter side is shrunk to at most this many pixels; nothing is enlarged."""
-    jpeg_quality: int = Field(95, ge=1, le=100)
-    """Quality of re-encoded images. Images that need no change are not re-encoded."""
-    background: Color = "#ffffff"
-    """What shows through transparent parts: a CSS colour name, #rrggbb, or [red, green, blue]."""
-    max_bad_fraction: Float = Field(0.01, ge=0, le=1)
-    """The run stops when more than this share of the images is unusable."""
-    max_pixels: int = Field(100_000_000, ge=1)
-    """An image whose header says more pixels than this is not decoded but quarantined."""
-    shard_size_mb: int = Field(128, ge=1)
-    """Target size of a TFRecord shard in megabytes (10^6 bytes)."""
+class DataConfig(AnomalyOptions, CopyOptions, IngestOptions):
+    """The corpus."""
 
 
 class EvaluationConfig(Settings):
@@ -231,7 +193,7 @@ class PipelineConfig(Settings):
     """Everything that a run depends on."""
 
     data: DataConfig
-    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    preprocessing: PictureOptions = PictureOptions()
     trainer: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig
     serving: ServingConfig = ServingConfig()

@@ -10,8 +10,8 @@ import yaml
 
 from pipeline.config import PipelineConfig
 from preprocessing.errors import InputError
-from trainer_module.settings import read_settings
-from trainer_module.yaml_values import in_yaml, parse
+from preprocessing.settings import read_settings
+from preprocessing.yaml_values import in_yaml, parse
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:

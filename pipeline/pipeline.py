@@ -24,6 +24,7 @@ from pipeline import beam_options
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config, rules
 from preprocessing import features
+from preprocessing.ingest.options import IngestOptions
 
 # What says something about pictures; columns of a manifest may have any number of values.
 STATISTICS_FEATURES = (
@@ -54,13 +55,7 @@ def create_pipeline(
     """
     # Reads the corpus, and gives every picture to a split.
     examples = ImageExampleGen(
-        path=config.data.path,
-        data_format=config.data.format,
-        label_offset=config.data.label_offset,
-        class_names_file=config.data.class_names_file,
-        span=config.data.span,
-        eval_fraction=config.data.eval_fraction,
-        seed=config.data.seed,
+        **{name: getattr(config.data, name) for name in IngestOptions.model_fields}
     )
 
     # Counts what the headers and classes say, not the pixels.

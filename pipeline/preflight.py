@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.config import PipelineConfig
 from preprocessing.errors import InputError
-from preprocessing.sources import opening, spans, storage
+from preprocessing.sources import storage
 from preprocessing.sources.base import Source, Survey
 from preprocessing.sources.folder import FolderSource
 from preprocessing.sources.manifest import ManifestSource
@@ -51,15 +51,9 @@ def check_data(config: PipelineConfig) -> Survey:
     data = config.data
     if storage.is_remote(data.path):
         storage.configure(config.beam.args)
-    path = spans.resolve(data.path, data.span).path
-    if not path.strip():
+    if not data.path.strip():
         raise InputError(f"data.path must not be empty. Received: {data.path!r}")
-    source = opening.open_source(
-        path,
-        data_format=data.format,
-        label_offset=data.label_offset,
-        class_names_file=data.class_names_file,
-    )
+    source, _ = data.open()
     check_slice_columns(source, config.evaluation.slice_columns)
     return source.survey(MAX_COUNTED_IMAGES)
 

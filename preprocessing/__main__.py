@@ -1,121 +1,167 @@
-"""`python -m preprocessing SOURCE OUTPUT [settings] [Beam options]`: the data path without TFX.
+"""`python -m preprocessing SOURCE OUTPUT [flags] [Beam options]`: the data path without TFX.
 
 Below OUTPUT it writes `source` (records as they were found), `transform_graph`, `dataset` (what a
-training reads) and `quarantine`. What stands there already is kept: after a failure, the same
-command goes on with the step that failed. Options that are not its own are Beam's, as in
-`--runner=PortableRunner --job_endpoint=localhost:8099`.
+training reads) and `quarantine`, and the log `preprocessing.log`. What stands there already is
+kept: after a failure, the same command goes on with the step that failed.
 """
 
 import argparse
-import dataclasses
-import logging
+import contextlib
+import json
+import os
 import shutil
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from preprocessing import features, transform
+from preprocessing import command_line, failures
 from preprocessing.errors import InputError
-from preprocessing.files.publish import scratch_folder, staged
-from preprocessing.images.colors import color_code, parse_color
-from preprocessing.ingest import ingest
-from preprocessing.sources.opening import AUTO, FORMATS, open_source
-from preprocessing.stage import beam_stage
-from preprocessing.stage.counts import equations
-from preprocessing.stage.duplicates import POLICIES
-from preprocessing.stage.options import Settings
+from preprocessing.ingest.options import IngestOptions
+from preprocessing.output_capture import OutputCapture
+from preprocessing.sources import storage
+from preprocessing.stage.options import StageOptions
+from preprocessing.text import one_line
 
-BAD_INPUT = 2
+NAME = "python -m preprocessing"
+LOG_FILE = "preprocessing.log"
+# The options with which `source` was made.
+OPTIONS_FILE = "ingest_options.json"
+
+_EPILOG = """\
+examples:
+  python -m preprocessing photos out --max_side_px 320 --on_duplicate drop
+  python -m preprocessing photos out --direct_running_mode multi_processing --direct_num_workers 8
+  python -m preprocessing s3://bucket/photos out --s3_endpoint_url http://localhost:9000
+
+Flags that are not listed here are options of Beam (--runner, --job_endpoint and so on).
+
+exit status: 0 done, 2 the input was wrong, 3 a step failed (see OUTPUT/preprocessing.log)
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the data path; returns the exit status: 0, or 2 where the input was wrong."""
-    options, beam_options = _parser().parse_known_args(arguments)
-    logging.getLogger().setLevel(logging.WARNING)
-    try:
-        for line in run(options, beam_options):
-            print(line)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+    """Runs the data path; returns the exit status: 0 done, 2 wrong input, 3 a step failed."""
+    return command_line.run_command(NAME, lambda: _run(arguments))
 
 
-def run(options: argparse.Namespace, beam_options: list[str]) -> list[str]:
-    """Does what is not done yet; returns what became of the images, a line a split.
+def _run(arguments: Sequence[str]) -> int:
+    values, beam_args = _parser().parse_known_args(arguments)
+    given = vars(values)
+    ingest_options = command_line.read_flags(IngestOptions, given)
+    stage_options = command_line.read_flags(StageOptions, given)
+    output = Path(values.output).absolute()
+    with OutputCapture(enabled=not values.verbose) as capture:
+        with capture.to_file(Path(os.devnull)):
+            _check(ingest_options, beam_args, output)
+        with _folder(output):
+            try:
+                with capture.to_file(output / LOG_FILE):
+                    # Brings TensorFlow, which takes seconds and prints: not before the checks.
+                    from preprocessing import data_path
+
+                    text = json.dumps(_resolved(ingest_options), indent=2)
+                    (output / OPTIONS_FILE).write_text(text + "\n", encoding="utf-8")
+                    lines = data_path.run(ingest_options, stage_options, output, beam_args)
+            except Exception as error:
+                if failures.input_error(error) is not None:
+                    raise
+                return _tell_failure(error, None if values.verbose else output / LOG_FILE)
+    for line in lines:
+        print(one_line(line))
+    return failures.DONE
+
+
+def _tell_failure(error: Exception, log: Path | None) -> int:
+    """Says in one line why a step failed; the rest goes into the log, if there is one."""
+    where = ""
+    if log is None:
+        traceback.print_exception(error)
+    else:
+        with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+        where = f"; log: {log}"
+    print(f"{NAME}: {one_line(failures.one_line(error))}{where}", file=sys.stderr)
+    return failures.STEP_FAILED
+
+
+def _check(options: IngestOptions, beam_args: list[str], output: Path) -> None:
+    """Checks what can be known before anything is written.
 
     Raises:
-      InputError: the corpus or a setting cannot be used.
+      InputError: what is wrong.
     """
-    settings = _settings(options)
-    output = Path(options.output)
-    source, graph, dataset = (output / name for name in ("source", "transform_graph", "dataset"))
+    if beam_args:
+        from preprocessing import beam_arguments  # brings Beam
 
-    def make_pipeline() -> beam.Pipeline:
-        return beam.Pipeline(options=PipelineOptions(beam_options))
-
-    if not source.exists():
-        corpus = open_source(
-            options.source,
-            data_format=options.format,
-            label_offset=options.label_offset,
-            class_names_file=options.class_names_file,
-        )
-        ingest.ingest(
-            corpus,
-            str(source),
-            make_pipeline=make_pipeline,
-            eval_fraction=options.eval_fraction,
-            seed=options.seed,
-        )
-    if not graph.exists():
-        with scratch_folder(output, "tft") as temporary, staged(str(graph)) as staging:
-            transform.write_transform_graph(
-                ingest.index_files(source),
-                str(staging),
-                make_pipeline=make_pipeline,
-                temp_dir=str(temporary),
-            )
-    counts = beam_stage.preprocess(
-        str(source),
-        str(dataset),
-        str(output / "quarantine"),
-        class_names=transform.read_class_names(str(graph)),
-        settings=settings,
-        make_pipeline=make_pipeline,
-    )
-    for name in (features.STATISTICS_FILE, features.CLASS_FREQUENCIES_FILE):
-        shutil.copyfile(dataset / name, graph / name)
-    return equations(counts)
+        own = (*IngestOptions.model_fields, *StageOptions.model_fields, "verbose")
+        beam_arguments.check(beam_args, own)
+    if storage.is_remote(options.path):
+        storage.configure(beam_args)
+    options.open()
+    made_with = output / OPTIONS_FILE
+    if made_with.exists():
+        before = json.loads(made_with.read_text(encoding="utf-8"))
+        now = _resolved(options)
+        for name in sorted(now.keys() | before.keys()):
+            if before.get(name) != now.get(name):
+                raise InputError(
+                    f"a folder holds the result of one source and its settings; choose another "
+                    f"OUTPUT, or remove this one. Received: {output}, which was made with "
+                    f"{name}={before.get(name)!r}, not {now.get(name)!r}"
+                )
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
+def _resolved(options: IngestOptions) -> dict[str, str | int | float | None]:
+    """The options, with absolute paths."""
+    values = options.model_dump()
+    paths = {name: storage.absolute(values[name]) for name in ("path", "class_names_file")}
+    return {**values, **paths}
+
+
+@contextlib.contextmanager
+def _folder(output: Path) -> Iterator[None]:
+    """Makes the folder; takes it away again where bad input left nothing but the log in it."""
+    new = not output.exists()
     try:
-        return Settings(**{**values, "background": parse_color(options.background)})
-    except ValueError as error:
-        raise InputError(str(error)) from None
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"OUTPUT must be a folder that can be written to. Received: {output} ({error.strerror})"
+        ) from None
+    try:
+        yield
+    except InputError:
+        if new and {path.name for path in output.iterdir()} <= {LOG_FILE, OPTIONS_FILE}:
+            shutil.rmtree(output)
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m preprocessing", description=__doc__.splitlines()[0], allow_abbrev=False
+    parser = command_line.Parser(
+        prog=NAME,
+        usage=f"{NAME} SOURCE OUTPUT [--FLAG VALUE]...",
+        description="Makes TFRecords for a training of a corpus of images: reads, splits and "
+        "normalises them, without TFX.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("source", help="folder, manifest, TFRecords or tar shards")
-    parser.add_argument("output", help="folder for the result")
-    parser.add_argument("--format", choices=FORMATS, default=AUTO)
-    parser.add_argument("--label_offset", type=int, default=0)
-    parser.add_argument("--class_names_file", default="")
-    parser.add_argument("--eval_fraction", type=float, default=0.2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--background", default=color_code(Settings.background))
-    parser.add_argument("--on_duplicate", choices=POLICIES, default=Settings.on_duplicate)
-    for field in dataclasses.fields(Settings):
-        if field.type in (int, float):
-            parser.add_argument(f"--{field.name}", type=field.type, default=field.default)
+    parser.add_argument(
+        "path",
+        metavar="SOURCE",
+        help=" ".join((IngestOptions.model_fields["path"].description or "").split()),
+    )
+    parser.add_argument(
+        "output",
+        metavar="OUTPUT",
+        help="folder of the results; given again, the command goes on where it stopped",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show what the libraries print, instead of a log"
+    )
+    command_line.add_flags(parser, IngestOptions, leave_out=("path",))
+    command_line.add_flags(parser, StageOptions)
     return parser
 
 

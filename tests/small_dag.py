@@ -19,8 +19,8 @@ from components.property_driver import PropertyDriver
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.mlmd.connection import connection_config
-from pipeline.output_capture import OutputCapture
 from pipeline.runner import local_runner, partial_run, run_claims
+from preprocessing.output_capture import OutputCapture
 
 KILL, FAIL, CTRL_C = "kill", "fail", "ctrl-c"
 

@@ -6,13 +6,13 @@ from collections.abc import Container
 from pathlib import Path
 
 from pipeline.config import NOT_IN_A_RUN, PipelineConfig
-from trainer_module.field_text import FieldText, field_texts
+from preprocessing.field_text import FieldText, field_texts
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
 _HEAD = """\
 # The config, key by key
 
-Made by `make docs` from `pipeline/config.py` and `trainer_module/config.py`; do not edit it.
+Made by `make docs` from the config classes (`pipeline/config.py`); do not edit it.
 
 A config is one YAML file with the sections below. `--set trainer.max_epochs=3` overrides one
 value. Relative paths are resolved against the current directory. An unknown key, a wrong type or

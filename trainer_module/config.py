@@ -10,7 +10,7 @@ from typing import Literal
 import pydantic
 from pydantic import Field
 
-from trainer_module.settings import Float, Settings
+from preprocessing.settings import Float, Settings
 
 ARCHITECTURES = ("efficientnetv2-b0", "efficientnetv2-s", "efficientnetv2-m", "efficientnetv2-l")
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from preprocessing import failures
 from preprocessing.errors import InputError
 
 CLASS_VANISHED, CLASS_NEW = "class_vanished", "class_new"
@@ -71,3 +72,11 @@ class CorpusRefused(InputError):
             f"the images are not as expected: {worst}{more}. Mend the corpus or its limits in "
             f"the section data, or set data.on_anomaly to warn. All of them: {listed_in}"
         )
+
+
+def refused_anomalies(error: BaseException) -> list[dict[str, str]]:
+    """The anomalies for which a run was stopped: `split`, `feature`, `kind`, `text`."""
+    for cause in failures.chain(error):
+        if isinstance(cause, CorpusRefused):
+            return [dataclasses.asdict(anomaly) for anomaly in cause.anomalies]
+    return []

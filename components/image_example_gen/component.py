@@ -1,5 +1,7 @@
 """Interface of the ImageExampleGen component."""
 
+from typing import Any
+
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts, standard_component_specs
@@ -7,19 +9,16 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.code_digest import code_digest
 from components.image_example_gen import driver, executor
+from components.parameters import parameters_of
+from preprocessing.ingest.options import IngestOptions
+from preprocessing.settings import read_settings
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
     """Inputs, outputs and parameters of `ImageExampleGen`."""
 
     PARAMETERS = {
-        executor.PATH_KEY: ExecutionParameter(type=str),
-        executor.FORMAT_KEY: ExecutionParameter(type=str),
-        executor.LABEL_OFFSET_KEY: ExecutionParameter(type=int),
-        executor.CLASS_NAMES_FILE_KEY: ExecutionParameter(type=str),
-        executor.SPAN_KEY: ExecutionParameter(type=int, optional=True),
-        executor.EVAL_FRACTION_KEY: ExecutionParameter(type=float),
-        executor.SEED_KEY: ExecutionParameter(type=int),
+        **parameters_of(IngestOptions),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {}
@@ -55,38 +54,18 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
     DRIVER_CLASS = driver.Driver
 
-    def __init__(
-        self,
-        path: str,
-        eval_fraction: float = 0.2,
-        seed: int = 0,
-        data_format: str = "auto",
-        label_offset: int = 0,
-        class_names_file: str = "",
-        span: int | None = None,
-    ):
+    def __init__(self, **options: Any):
         """Makes the node.
 
         Args:
-          path: of the corpus, local or a URI; may have `{SPAN}` and `{VERSION}`.
-          eval_fraction: share of the images, 0 to 1, that the evaluation split gets, chosen by
-            their content, of those that the corpus itself gives to no split.
-          seed: of the split and of the shuffle.
-          data_format: `folder`, `manifest`, `tfrecord`, `webdataset`, or `auto`: what is found.
-          label_offset: the number of the first class, where the corpus has numbers.
-          class_names_file: file with a class name a line, in the order of their numbers; empty
-            where the corpus names its classes.
-          span: the span to read, 0 or more; None for the newest.
+          **options: fields of `IngestOptions`, which says what they mean; `path` must be given.
+
+        Raises:
+          InputError: an option is unknown or its value is refused.
         """
         super().__init__(
             ImageExampleGenSpec(
-                path=path,
-                data_format=data_format,
-                label_offset=label_offset,
-                class_names_file=class_names_file,
-                span=span,
-                eval_fraction=float(eval_fraction),
-                seed=seed,
+                **read_settings(IngestOptions, options, "ImageExampleGen").model_dump(),
                 code_digest=code_digest("components.image_example_gen"),
                 examples=types.Channel(type=standard_artifacts.Examples),
                 image_facts=types.Channel(type=standard_artifacts.Examples),

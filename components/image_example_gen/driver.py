@@ -5,7 +5,9 @@ from typing import Any
 from tfx.orchestration.portable import data_types
 
 from components.image_example_gen import executor
+from components.parameters import from_exec_properties
 from components.property_driver import PropertyDriver
+from preprocessing.ingest.options import IngestOptions
 
 
 class Driver(PropertyDriver):
@@ -17,7 +19,8 @@ class Driver(PropertyDriver):
         Raises:
           InputError: the corpus is not usable.
         """
-        source, resolved = executor.open_corpus(execution_info.exec_properties)
+        options = from_exec_properties(IngestOptions, execution_info.exec_properties)
+        source, resolved = options.open()
         return {
             executor.SPAN_KEY: resolved.span if resolved.has_span else None,
             executor.VERSION_KEY: resolved.version,

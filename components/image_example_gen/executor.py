@@ -9,21 +9,15 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.examples import describe_examples
+from components.parameters import from_exec_properties
 from components.progress import report
 from preprocessing.ingest import ingest
-from preprocessing.sources import spans, storage
-from preprocessing.sources.base import Source
-from preprocessing.sources.opening import open_source
+from preprocessing.ingest.options import IngestOptions
+from preprocessing.sources import storage
 
-PATH_KEY = "path"
-FORMAT_KEY = "data_format"
-LABEL_OFFSET_KEY = "label_offset"
-CLASS_NAMES_FILE_KEY = "class_names_file"
-EVAL_FRACTION_KEY = "eval_fraction"
-SEED_KEY = "seed"
 FACTS_KEY = "image_facts"
-SPAN_KEY = "span"  # where the path has one, the driver sets it to the span that was found
-# Set by the driver.
+# Set by the driver; where the path has a span, so is `span`.
+SPAN_KEY = "span"
 VERSION_KEY = "version"
 FINGERPRINT_KEY = "input_fingerprint"
 
@@ -43,16 +37,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         facts = artifact_utils.get_single_instance(output_dict[FACTS_KEY])
-        if storage.is_remote(exec_properties[PATH_KEY]):
+        options = from_exec_properties(IngestOptions, exec_properties)
+        if storage.is_remote(options.path):
             storage.configure(self._beam_pipeline_args)
-        source, resolved = open_corpus(exec_properties)
+        source, resolved = options.open(exec_properties.get(VERSION_KEY))
         report(f"reading images of {resolved.path}")
         summary = ingest.ingest(
             source,
             examples.uri,
             make_pipeline=self._make_beam_pipeline,
-            eval_fraction=exec_properties[EVAL_FRACTION_KEY],
-            seed=exec_properties[SEED_KEY],
+            eval_fraction=options.eval_fraction,
+            seed=options.seed,
             facts=facts.uri,
         )
         for split, count in summary["left_out"].items():
@@ -66,24 +61,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             if FINGERPRINT_KEY in exec_properties:
                 fingerprint = exec_properties[FINGERPRINT_KEY]
                 artifact.set_string_custom_property(FINGERPRINT_KEY, fingerprint)
-
-
-def open_corpus(exec_properties: Mapping[str, Any]) -> tuple[Source, spans.Resolved]:
-    """The corpus of a node's exec properties, and which span of it that is.
-
-    Raises:
-      InputError: nothing matches the path, or what is there is not plain.
-    """
-    resolved = spans.resolve(
-        exec_properties[PATH_KEY], exec_properties.get(SPAN_KEY), exec_properties.get(VERSION_KEY)
-    )
-    source = open_source(
-        resolved.path,
-        data_format=exec_properties[FORMAT_KEY],
-        label_offset=exec_properties[LABEL_OFFSET_KEY],
-        class_names_file=exec_properties[CLASS_NAMES_FILE_KEY],
-    )
-    return source, resolved
 
 
 def _told(summary: Mapping[str, Any]) -> str:

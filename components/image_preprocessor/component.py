@@ -1,6 +1,6 @@
 """Interface of the ImagePreprocessor component."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -10,20 +10,16 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from components.artifacts import Quarantine
 from components.code_digest import code_digest
 from components.image_preprocessor import executor
-from preprocessing.images.colors import color_code, parse_color
+from components.parameters import parameters_of
+from preprocessing.settings import read_settings
+from preprocessing.stage.options import StageOptions
 
 
 class ImagePreprocessorSpec(types.ComponentSpec):
     """Inputs, outputs and parameters of `ImagePreprocessor`."""
 
     PARAMETERS = {
-        "max_side_px": ExecutionParameter(type=int),
-        "jpeg_quality": ExecutionParameter(type=int),
-        "background": ExecutionParameter(type=str),
-        "max_bad_fraction": ExecutionParameter(type=float),
-        "max_pixels": ExecutionParameter(type=int),
-        "shard_size_mb": ExecutionParameter(type=int),
-        "on_duplicate": ExecutionParameter(type=str),
+        **parameters_of(StageOptions),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -42,7 +38,7 @@ class ImagePreprocessorSpec(types.ComponentSpec):
 
 
 class ImagePreprocessor(base_beam_component.BaseBeamComponent):
-    """Normalises images and labels them; sets aside those that cannot be used.
+    """Normalises images and labels them; those that cannot be used go to the quarantine.
 
     Component `inputs`:
       - `examples`: `Examples` of ImageExampleGen.
@@ -61,44 +57,22 @@ class ImagePreprocessor(base_beam_component.BaseBeamComponent):
     SPEC_CLASS = ImagePreprocessorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
 
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        schema: types.BaseChannel,
-        max_side_px: int = 256,
-        jpeg_quality: int = 95,
-        background: str | Sequence[int] = "white",
-        max_bad_fraction: float = 0.01,
-        max_pixels: int = 100_000_000,
-        shard_size_mb: int = 128,
-        on_duplicate: str = "keep",
-    ):
+    def __init__(self, examples: types.BaseChannel, schema: types.BaseChannel, **options: Any):
         """Makes the node.
 
         Args:
           examples: source records.
           schema: of the source records.
-          max_side_px: the shorter side is shrunk to at most this many pixels.
-          jpeg_quality: 1 to 100, of images that are encoded anew.
-          background: what shows through transparent parts: a CSS colour name, `#rrggbb`, or red,
-            green, blue, 0 to 255.
-          max_bad_fraction: share of unusable images, 0 to 1, above which the run stops.
-          max_pixels: an image whose header says more is set aside and not decoded.
-          shard_size_mb: target size of an output shard, 10^6 bytes.
-          on_duplicate: what becomes of files with the same bytes: `keep`, `drop` or `fail`; see
-            preprocessing/stage/duplicates.py.
+          **options: fields of `StageOptions`, which says what they mean and has the defaults.
+
+        Raises:
+          InputError: an option is unknown or its value is refused.
         """
         super().__init__(
             ImagePreprocessorSpec(
                 examples=examples,
                 schema=schema,
-                max_side_px=max_side_px,
-                jpeg_quality=jpeg_quality,
-                background=color_code(parse_color(background)),
-                max_bad_fraction=float(max_bad_fraction),
-                max_pixels=max_pixels,
-                shard_size_mb=shard_size_mb,
-                on_duplicate=on_duplicate,
+                **read_settings(StageOptions, options, "ImagePreprocessor").model_dump(),
                 code_digest=code_digest("components.image_preprocessor"),
                 transformed_examples=types.Channel(type=standard_artifacts.Examples),
                 transform_graph=types.Channel(type=standard_artifacts.TransformGraph),

@@ -1,6 +1,5 @@
 """Runs the Beam stage and the TensorFlow Transform part of ImagePreprocessor."""
 
-import dataclasses
 import os
 import shutil
 from typing import Any
@@ -18,14 +17,14 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils
 
 from components.examples import describe_examples
+from components.parameters import from_exec_properties
 from components.progress import report
 from preprocessing import features, transform
 from preprocessing.files.publish import scratch_folder
-from preprocessing.images.colors import parse_color
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
 from preprocessing.stage.counts import equations
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 
 QUARANTINE_KEY = "quarantine"
 
@@ -46,16 +45,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         report("analysing the classes")
         names = self._write_transform_graph(input_dict, output_dict, source)
         report(f"normalising the images of {len(names)} classes")
-        fields = [field.name for field in dataclasses.fields(Settings)]
-        values = {name: exec_properties[name] for name in fields}
-        values["background"] = parse_color(values["background"])
         quarantine = artifact_utils.get_single_uri(output_dict[QUARANTINE_KEY])
         counts = beam_stage.preprocess(
             source,
             examples.uri,
             quarantine,
             class_names=names,
-            settings=Settings(**values),
+            options=from_exec_properties(StageOptions, exec_properties),
             make_pipeline=self._make_beam_pipeline,
             # TFX removes the outputs of a failed node, and this is what the person needs then.
             stopped_folder=f"{quarantine}-stopped",

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import config_file, failures
+from pipeline import config_file
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
-from pipeline.output_capture import OutputCapture
+from preprocessing import failures
 from preprocessing.errors import InputError
+from preprocessing.output_capture import OutputCapture
 
 LATEST = "latest"
 

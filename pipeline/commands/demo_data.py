@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline import failures
+from preprocessing import failures
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipeline import failures
 from pipeline.inference import labelled_images
 from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches
 from pipeline.inference.find_model import find_saved_model
 from pipeline.inference.labelled_images import LabelledImage
+from preprocessing import failures
 from preprocessing.errors import InputError
 from trainer_module import top_k
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from components.progress import LOGGER_NAME
-from pipeline import failures
 from pipeline.inference import view
 from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches, check_paths, list_files
 from pipeline.inference.find_model import find_saved_model
 from pipeline.progress_display import ProgressDisplay, reports_shown_by
+from preprocessing import failures
 from preprocessing.errors import InputError
 
 # More pictures than these are listed without thumbnails.

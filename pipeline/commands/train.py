@@ -23,5 +23,4 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the training, with all its ranks."""
-    values = {name: value for name, value in vars(args).items() if name in flags.names()}
-    return trainer.run(flags.from_values(values))
+    return trainer.run(flags.from_values(vars(args)))

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import failures
-from pipeline.output_capture import OutputCapture
-from preprocessing import features
+from preprocessing import failures, features
 from preprocessing.errors import InputError
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
+from preprocessing.output_capture import OutputCapture
 from trainer_module import top_k as top_k_lib
 from trainer_module.serving import export_files, signatures
 

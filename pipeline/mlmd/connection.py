@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline import failures
+from preprocessing import failures
 from preprocessing.errors import InputError
 
 

@@ -3,13 +3,14 @@
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
 from components.evaluator import verdict
+from components.example_validator.anomaly import refused_anomalies
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.serving_validator.executor import RESULT_FILE
 from pipeline.node_result import NodeResult
@@ -46,7 +47,7 @@ def summarize(
     results: Sequence[NodeResult],
     report: Path,
     failure: str | None = None,
-    refused: Sequence[Mapping[str, str]] = (),
+    cause: BaseException | None = None,
 ) -> dict[str, Any]:
     """Says what became of a run.
 
@@ -57,7 +58,7 @@ def summarize(
       results: what became of its nodes.
       report: the run's page.
       failure: one line that says why the run failed, None if it did not.
-      refused: the anomalies for which ExampleValidator stopped the run.
+      cause: the error that failed it, which may say more.
 
     Returns:
       The content of `summary.json`.
@@ -87,7 +88,7 @@ def summarize(
         },
         "image_sums": equations(counts) if counts else [],
         "left_out": (ingestion or {}).get("left_out", {}),
-        "anomalies": list(refused)
+        "anomalies": (refused_anomalies(cause) if cause is not None else [])
         or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
         or [],
     }

@@ -11,11 +11,11 @@ from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import failures
 from pipeline.config import PipelineConfig
 from pipeline.mlmd import connection
-from pipeline.output_capture import OutputCapture
 from pipeline.output_dir import METADATA_FILE
+from preprocessing import failures
+from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 
 _COLORS = {"hit": "green", "miss": "yellow", "open": "cyan"}

@@ -20,10 +20,10 @@ from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.mlmd.history import Artifacts
 from pipeline.node_result import NodeError, NodeResult
-from pipeline.output_capture import OutputCapture
 from pipeline.progress_display import reports_shown_by
 from pipeline.runner import run_claims
 from pipeline.runner.partial_run import Plan
+from preprocessing.output_capture import OutputCapture
 
 # Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
 GPU_NODES = ("HorovodTrainer",)

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import config_file, failures
+from pipeline import config_file
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
 from pipeline.mlmd import connection
 from pipeline.node_result import NodeError, NodeResult
-from pipeline.output_capture import OutputCapture
+from preprocessing import failures
+from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 
 MAX_SHOWN_ANOMALIES = 10
@@ -108,8 +109,8 @@ def _finish(
     if error is not None:
         failure = f"{error.node_id} failed: {failures.one_line(error.__cause__)}"
     page_file = folders.report_file(output_dir, run_id)
-    refused = failures.refused_anomalies(error.__cause__) if error is not None else []
-    summary = summary_lib.summarize(run_id, results, page_file, failure, refused)
+    cause = error.__cause__ if error is not None else None
+    summary = summary_lib.summarize(run_id, results, page_file, failure, cause)
     page.write(page_file, config, summary, results)
     summary_lib.write(output_dir / folders.SUMMARY_FILE, summary)
     return summary

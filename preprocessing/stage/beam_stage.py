@@ -31,7 +31,7 @@ from preprocessing.files.publish import staged
 from preprocessing.ingest import ingest
 from preprocessing.stage import class_statistics, dataset_manifest, duplicates, quarantine, shards
 from preprocessing.stage.counts import Counts, add_up, equations
-from preprocessing.stage.options import BYTES_PER_MB, Settings
+from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.source_shard import (
     QUARANTINED,
     USED,
@@ -50,7 +50,7 @@ def preprocess(
     quarantine_folder: str,
     *,
     class_names: list[str],
-    settings: Settings,
+    options: StageOptions,
     make_pipeline: Callable[[], beam.Pipeline],
     stopped_folder: str | None = None,
 ) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def preprocess(
       output: folder for the result, empty or absent; filled by one rename at the end.
       quarantine_folder: gets `quarantine.jsonl` and `duplicates.jsonl`.
       class_names: the label of a class is its position.
-      settings: what is done with each image.
+      options: what is done with each image.
       make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
       stopped_folder: gets those two files instead when the run stops because of them; by default
         that is `quarantine_folder`, too.
@@ -71,15 +71,15 @@ def preprocess(
 
     Raises:
       InputError: too many images are unusable, or all of a split; or there are copies, and
-        `settings.on_duplicate` is `fail`.
+        `options.on_duplicate` is `fail`.
     """
     stopped = stopped_folder or quarantine_folder
     with staged(output) as staging:
         scratch = str(staging / "scratch")
         lists = str(staging / "scratch" / "lists")  # for people; they are moved at the end
         Path(lists).mkdir(parents=True)
-        copies = duplicates.plan(source, scratch, settings.on_duplicate, lists)
-        problem = duplicates.reason_to_stop(copies, settings.on_duplicate)
+        copies = duplicates.plan(source, scratch, options.on_duplicate, lists)
+        problem = duplicates.reason_to_stop(copies, options.on_duplicate)
         if problem:
             raise _stop(problem, lists, stopped, duplicates.REPORT_FILE)
         sources = source_shards(source)
@@ -88,14 +88,14 @@ def preprocess(
                 pipeline
                 | "Units" >> beam.Create(units(sources))
                 | "Spread" >> beam.Reshuffle()  # names only
-                | "ProcessUnit" >> beam.Map(process_unit, scratch, tuple(class_names), settings)
+                | "ProcessUnit" >> beam.Map(process_unit, scratch, tuple(class_names), options)
             )
         result = add_up(((shard.split, shard.report(scratch)) for shard in sources), copies)
         bad = quarantine.write_quarantine(_quarantined(sources, scratch), lists, scratch)
-        problem = quarantine.reason_to_stop(bad, result, settings.max_bad_fraction)
+        problem = quarantine.reason_to_stop(bad, result, options.max_bad_fraction)
         if problem:
             raise _stop(problem, lists, stopped, quarantine.QUARANTINE_FILE)
-        _fill(staging, sources, result, class_names, settings)
+        _fill(staging, sources, result, class_names, options)
         _move_files(lists, quarantine_folder)
         shutil.rmtree(scratch)
     for line in equations(result.as_json()):
@@ -108,7 +108,7 @@ def _fill(
     sources: list[SourceShard],
     result: Counts,
     class_names: list[str],
-    settings: Settings,
+    options: StageOptions,
 ) -> None:
     """Makes the dataset of the parts and of what is known of them."""
     scratch = str(staging / "scratch")
@@ -118,7 +118,7 @@ def _fill(
         folder.mkdir()
         of_split = (source.report(scratch) for source in sources if source.split == split)
         parts = [shards.Part(*part) for report in of_split for part in report["parts"]]
-        places |= shards.join_parts(parts, folder, split, settings.shard_size_mb * BYTES_PER_MB)
+        places |= shards.join_parts(parts, folder, split, options.shard_size_mb * BYTES_PER_MB)
     labels = {name: label for label, name in enumerate(class_names)}
     rows = _manifest_rows(sources, scratch, labels, places)
     num_rows = dataset_manifest.write_manifest(str(staging / features.MANIFEST_FILE), rows, scratch)

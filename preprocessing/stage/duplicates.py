@@ -31,7 +31,6 @@ from preprocessing.files.new_file import new_file, write_text
 from preprocessing.ingest import ingest
 
 KEEP, DROP, FAIL = "keep", "drop", "fail"
-POLICIES = (KEEP, DROP, FAIL)
 REPORT_FILE = "duplicates.jsonl"
 
 # What becomes of a copy.

@@ -1,51 +1,58 @@
-"""What the Beam stage does with each image."""
+"""What the Beam stage does with each image: the parameters of ImagePreprocessor and their defaults.
 
-import math
-from dataclasses import dataclass
+They are declared here and nowhere else. The config, the command line and the component take names,
+types, bounds, defaults and descriptions from these classes.
+"""
 
-from preprocessing.images.colors import RGB, WHITE
-from preprocessing.stage.duplicates import KEEP, POLICIES
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from preprocessing.images.colors import RGB, color_code, parse_color
+from preprocessing.settings import Float, Settings
 
 BYTES_PER_MB = 1_000_000
-# Of the numbers of `Settings`: the smallest and the largest that make sense.
-_RANGES = (
-    ("max_side_px", 1, math.inf),
-    ("jpeg_quality", 1, 100),
-    ("max_bad_fraction", 0, 1),
-    ("max_pixels", 1, math.inf),
-    ("shard_size_mb", 1, math.inf),
-)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What is done with each image.
+def _color(value: object) -> str:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("a colour must be a CSS name in quotes, '#rrggbb', or [red, green, blue]")
+    return color_code(parse_color(value))
 
-    Attributes:
-      max_side_px: the shorter side is shrunk to at most this many pixels.
-      jpeg_quality: 1 to 100, of images that are encoded anew.
-      background: red, green, blue, 0 to 255, of what shows through transparent parts.
-      max_bad_fraction: share of unusable images, 0 to 1, above which the run stops.
-      max_pixels: an image whose header says more is quarantined, not decoded.
-      shard_size_mb: target size of an output shard, 10^6 bytes.
-      on_duplicate: what becomes of copies: `keep`, `drop` or `fail`; see `duplicates`.
-    """
 
-    max_side_px: int = 256
-    jpeg_quality: int = 95
-    background: RGB = WHITE
-    max_bad_fraction: float = 0.01
-    max_pixels: int = 100_000_000
-    shard_size_mb: int = 128
-    on_duplicate: str = KEEP
+# `#rrggbb`, whichever way it was given.
+Color = Annotated[str, pydantic.BeforeValidator(_color)]
 
-    def __post_init__(self):
-        if self.on_duplicate not in POLICIES:
-            raise ValueError(
-                f"on_duplicate must be one of {', '.join(POLICIES)}. "
-                f"Received: {self.on_duplicate!r}"
-            )
-        for name, least, most in _RANGES:
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise ValueError(f"{name} must be from {least} to {most:g}. Received: {value}")
+
+class PictureOptions(Settings):
+    """What is done with each image."""
+
+    max_side_px: int = Field(256, ge=8)
+    """The shorter side is shrunk to at most this many pixels; nothing is enlarged."""
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    """Quality of re-encoded images. Images that need no change are not re-encoded."""
+    background: Color = "#ffffff"
+    """What shows through transparent parts: a CSS colour name, #rrggbb, or [red, green, blue]."""
+    max_bad_fraction: Float = Field(0.01, ge=0, le=1)
+    """The run stops when more than this share of the images is unusable."""
+    max_pixels: int = Field(100_000_000, ge=1)
+    """An image whose header says more pixels than this is not decoded but quarantined."""
+    shard_size_mb: int = Field(128, ge=1)
+    """Target size of a TFRecord shard in megabytes (10^6 bytes)."""
+
+    @property
+    def background_rgb(self) -> RGB:
+        """Red, green and blue of `background`, 0 to 255 each."""
+        return parse_color(self.background)
+
+
+class CopyOptions(Settings):
+    """What becomes of copies."""
+
+    on_duplicate: Literal["keep", "drop", "fail"] = "keep"
+    """Files with the same bytes: use all, use one (none where their labels differ), or stop."""
+
+
+class StageOptions(CopyOptions, PictureOptions):
+    """All parameters of the Beam stage, which are those of ImagePreprocessor."""

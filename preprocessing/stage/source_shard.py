@@ -21,7 +21,7 @@ from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest import ingest
 from preprocessing.stage import duplicates, quarantine, shards
-from preprocessing.stage.options import BYTES_PER_MB, Settings
+from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.pixel_sums import PixelSums
 
 # What became of an image.
@@ -93,11 +93,11 @@ def units(sources: Iterable[SourceShard]) -> list[tuple[SourceShard, ...]]:
 
 
 def process_unit(
-    unit: tuple[SourceShard, ...], scratch: str, class_names: tuple[str, ...], settings: Settings
+    unit: tuple[SourceShard, ...], scratch: str, class_names: tuple[str, ...], options: StageOptions
 ) -> None:
     """Does `process_shard` with each shard of a unit."""
     for source in unit:
-        process_shard(source, scratch, class_names, settings)
+        process_shard(source, scratch, class_names, options)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Outcome:
 
 
 def process_shard(
-    source: SourceShard, scratch: str, class_names: tuple[str, ...], settings: Settings
+    source: SourceShard, scratch: str, class_names: tuple[str, ...], options: StageOptions
 ) -> None:
     """Normalises the images of one source shard; writes its parts, rows and report.
 
@@ -127,11 +127,11 @@ def process_shard(
     with (
         new_file(f"{prefix}.rows.jsonl") as rows_path,
         open(rows_path, "w", encoding="utf-8") as rows,
-        shards.PartWriter(prefix, settings.shard_size_mb * BYTES_PER_MB) as writer,
+        shards.PartWriter(prefix, options.shard_size_mb * BYTES_PER_MB) as writer,
     ):
         for position, record in enumerate(records.read_records(source.path)):
             values = records.parse_record(record)
-            outcome = _judge(values, copies.get(position), labels, settings)
+            outcome = _judge(values, copies.get(position), labels, options)
             place = (None, None)
             if outcome.image is not None:
                 place = writer.write(_output_record(values, outcome.image, labels))
@@ -156,7 +156,7 @@ def _judge(
     values: dict[str, Any],
     copy: tuple[str, str] | None,
     labels: dict[bytes, int],
-    settings: Settings,
+    options: StageOptions,
 ) -> _Outcome:
     """Normalises an image, or says why it is not used; `copy` is its entry in the decisions."""
     if copy is not None:
@@ -167,13 +167,13 @@ def _judge(
             return _Outcome(DROPPED, duplicates.COPY)
         return _Outcome(QUARANTINED, duplicates.CONFLICT, "")
     try:
-        return _Outcome(USED, None, None, *_normalise(values, labels, settings))
+        return _Outcome(USED, None, None, *_normalise(values, labels, options))
     except UnusableImageError as error:
         return _Outcome(QUARANTINED, error.reason, error.detail)
 
 
 def _normalise(
-    values: dict[str, Any], labels: dict[bytes, int], settings: Settings
+    values: dict[str, Any], labels: dict[bytes, int], options: StageOptions
 ) -> tuple[image_ops.EncodedImage, Image.Image]:
     if features.READ_ERROR in values:
         detail = values[features.READ_ERROR].decode()
@@ -182,10 +182,10 @@ def _normalise(
         raise UnusableImageError(quarantine.NO_CLASS)
     return image_ops.normalise_with_pixels(
         values[features.ENCODED],
-        max_side_px=settings.max_side_px,
-        jpeg_quality=settings.jpeg_quality,
-        max_pixels=settings.max_pixels,
-        background=settings.background,
+        max_side_px=options.max_side_px,
+        jpeg_quality=options.jpeg_quality,
+        max_pixels=options.max_pixels,
+        background=options.background_rgb,
     )
 
 

@@ -82,7 +82,7 @@ def test_the_cache_sees_settings_and_class_names(tmp_path):
         return state, {e["class"] for f in ingest.index_files(uri) for e in ingest.read_index(f)}
 
     assert classes() == ("COMPLETE", {"0", "1"})
-    given = {"data_format": "manifest", "class_names_file": str(names)}
+    given = {"format": "manifest", "class_names_file": str(names)}
     assert classes(**given) == ("COMPLETE", {"ant", "bee"})
     assert classes(**given) == ("CACHED", {"ant", "bee"})
     names.write_text("bee\nant\n")
@@ -96,7 +96,7 @@ def test_wrong_corpora_are_refused(tmp_path):
     for path, options in [
         (tmp_path / "{SPAN}", {"span": 2}),
         (tmp_path / "1", {"span": 2}),
-        (tmp_path / "1", {"data_format": "webdataset"}),
+        (tmp_path / "1", {"format": "webdataset"}),
         (tmp_path / "nothing", {}),
     ]:
         with pytest.raises(InputError) as caught:
@@ -113,7 +113,7 @@ def test_without_a_driver_the_executor_finds_the_span(tmp_path, artifact):
     }
     properties = {
         "path": str(tmp_path / "{SPAN}"),
-        "data_format": "auto",
+        "format": "auto",
         "label_offset": 0,
         "class_names_file": "",
         "eval_fraction": 0.3,

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainer_module.field_text import FieldText, field_texts
-from trainer_module.settings import Float, Settings
+from preprocessing.field_text import FieldText, field_texts
+from preprocessing.settings import Float, Settings
 
 ROOT = Path(__file__).parents[2]
 

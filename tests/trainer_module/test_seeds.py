@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preprocessing.settings import MAX_INT
 from trainer_module.seeds import in_31_bits
-from trainer_module.settings import MAX_INT
 
 
 @given(st.integers(0, MAX_INT))

@@ -24,11 +24,12 @@ from preprocessing.errors import InputError
 from preprocessing.files import records
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
+from preprocessing.stage.options import StageOptions
 
-SETTINGS = beam_stage.Settings(max_side_px=64, max_bad_fraction=0.5)
+OPTIONS = StageOptions(max_side_px=64, max_bad_fraction=0.5)
 
 
-def run(corpus, root, make_pipeline, settings=SETTINGS):
+def run(corpus, root, make_pipeline, options=OPTIONS):
     ingest.ingest(
         str(corpus), str(root / "source"), make_pipeline=make_pipeline, eval_fraction=0.3, seed=3
     )
@@ -37,7 +38,7 @@ def run(corpus, root, make_pipeline, settings=SETTINGS):
         str(root / "dataset"),
         str(root / "quarantine"),
         class_names=CLASS_NAMES,
-        settings=settings,
+        options=options,
         make_pipeline=make_pipeline,
     )
 
@@ -184,10 +185,10 @@ def test_an_image_keeps_its_side_as_the_corpus_grows(small_corpus, make_pipeline
 
 
 def test_too_many_bad_images_stop_the_run(nasty_run, nasty_corpus, make_pipeline, tmp_path):
-    settings = beam_stage.Settings(max_bad_fraction=0.05)
+    options = StageOptions(max_bad_fraction=0.05)
     maker = with_a_vanishing_file(nasty_corpus, make_pipeline())
     with pytest.raises(InputError, match="max_bad_fraction") as caught:
-        run(nasty_corpus, tmp_path, maker, settings)
+        run(nasty_corpus, tmp_path, maker, options)
     message = str(caught.value)
     assert "\n" not in message
     assert f"{len(REASONS)} of {nasty_run[1]['seen']}" in message
@@ -213,7 +214,7 @@ def test_shards_have_the_wanted_size(small_corpus, make_pipeline, tmp_path):
         str(dataset),
         str(tmp_path / "quarantine"),
         class_names=["a", "b"],
-        settings=beam_stage.Settings(shard_size_mb=1),
+        options=StageOptions(shard_size_mb=1),
         make_pipeline=make_pipeline(),
     )
     shards = sorted((dataset / "Split-train").iterdir())
@@ -249,7 +250,7 @@ def test_an_error_in_the_middle_leaves_no_dataset(small_corpus, make_pipeline, t
             str(tmp_path / "out" / "dataset"),
             str(tmp_path / "quarantine"),
             class_names=["a", "b"],
-            settings=SETTINGS,
+            options=OPTIONS,
             make_pipeline=make_pipeline(),
         )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["source"]
@@ -277,7 +278,7 @@ def test_a_lost_record_is_noticed(small_corpus, make_pipeline, tmp_path):
             str(tmp_path / "dataset"),
             str(tmp_path / "quarantine"),
             class_names=["a", "b"],
-            settings=SETTINGS,
+            options=OPTIONS,
             make_pipeline=make_pipeline(),
         )
 

@@ -16,7 +16,7 @@ from preprocessing.files import records
 from preprocessing.files.new_file import write_text
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage, dataset_manifest
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 
 CLASSES = ["a", "b"]
 
@@ -87,7 +87,7 @@ def run(root, make_pipeline, policy, shards=SHARDS):
         str(root / "dataset"),
         str(root / "quarantine"),
         class_names=CLASSES,
-        settings=Settings(max_bad_fraction=1.0, on_duplicate=policy),
+        options=StageOptions(max_bad_fraction=1.0, on_duplicate=policy),
         make_pipeline=make_pipeline,
     )
     used = [
@@ -192,7 +192,7 @@ def test_an_index_of_other_records_is_noticed(tmp_path, make_pipeline):
             str(tmp_path / "dataset"),
             str(tmp_path / "quarantine"),
             class_names=CLASSES,
-            settings=Settings(max_bad_fraction=1.0, on_duplicate="drop"),
+            options=StageOptions(max_bad_fraction=1.0, on_duplicate="drop"),
             make_pipeline=make_pipeline(),
         )
 
@@ -233,7 +233,7 @@ def test_copies_on_both_sides_of_a_source_with_splits(tmp_path, make_pipeline):
         str(tmp_path / "dataset"),
         str(tmp_path / "quarantine"),
         class_names=CLASSES,
-        settings=Settings(max_bad_fraction=1.0, on_duplicate="drop"),
+        options=StageOptions(max_bad_fraction=1.0, on_duplicate="drop"),
         make_pipeline=make_pipeline(),
     )
     rows = dataset_manifest.read_manifest(str(tmp_path / "dataset" / features.MANIFEST_FILE))

@@ -23,15 +23,15 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 corpus, output = sys.argv[1:]
 make_pipeline = lambda: beam.Pipeline(options=PipelineOptions(["--direct_num_workers=1"]))
 print("ready", flush=True)
 ingest.ingest(corpus, f"{output}/source", make_pipeline=make_pipeline, eval_fraction=0.3, seed=3)
 print("ingested", flush=True)
-settings = Settings(max_side_px=64)
+options = StageOptions(max_side_px=64)
 beam_stage.preprocess(f"{output}/source", f"{output}/dataset", f"{output}/quarantine",
-    class_names=["a", "b"], settings=settings, make_pipeline=make_pipeline)
+    class_names=["a", "b"], options=options, make_pipeline=make_pipeline)
 print("done", flush=True)
 """
 

@@ -11,9 +11,9 @@ from nasty_corpus import CLASS_NAMES, with_a_vanishing_file
 
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 
-SETTINGS = Settings(max_side_px=64, max_bad_fraction=0.5, on_duplicate="drop")
+OPTIONS = StageOptions(max_side_px=64, max_bad_fraction=0.5, on_duplicate="drop")
 
 
 def maker(*options):
@@ -37,7 +37,7 @@ def run_stage(source, root, make_pipeline):
         str(root / "dataset"),
         str(root / "quarantine"),
         class_names=CLASS_NAMES,
-        settings=SETTINGS,
+        options=OPTIONS,
         make_pipeline=make_pipeline,
     )
     return tree(root / "dataset") | tree(root / "quarantine")

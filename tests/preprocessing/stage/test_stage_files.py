@@ -17,10 +17,10 @@ from preprocessing.files import records
 from preprocessing.images import image_ops
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage, dataset_manifest
-from preprocessing.stage.options import Settings
+from preprocessing.stage.options import StageOptions
 from preprocessing.stage.pixel_sums import PixelSums
 
-SETTINGS = Settings(max_side_px=64, max_bad_fraction=0.5, on_duplicate="drop")
+OPTIONS = StageOptions(max_side_px=64, max_bad_fraction=0.5, on_duplicate="drop")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def dataset(tmp_path_factory, nasty_corpus, make_pipeline):
         str(root / "dataset"),
         str(root / "quarantine"),
         class_names=CLASS_NAMES,
-        settings=SETTINGS,
+        options=OPTIONS,
         make_pipeline=make_pipeline(),
     )
     return root / "dataset"

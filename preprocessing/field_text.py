@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from trainer_module.settings import Settings
-from trainer_module.yaml_values import in_yaml
+from preprocessing.settings import Settings
+from preprocessing.yaml_values import in_yaml
 
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 PROGRAM = """
 import os, subprocess, sys
 from pathlib import Path
-from pipeline.output_capture import OutputCapture
+from preprocessing.output_capture import OutputCapture
 
 folder = Path(sys.argv[1])
 with OutputCapture() as capture:

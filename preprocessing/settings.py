@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 
 from preprocessing.errors import InputError
-from trainer_module.yaml_values import in_yaml
+from preprocessing.yaml_values import in_yaml
 
 
 def _from_yaml_number(value: Any) -> Any:

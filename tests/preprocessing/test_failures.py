@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline import failures
+from preprocessing import failures
 from preprocessing.errors import InputError
 
 

@@ -1,8 +1,5 @@
 """What went wrong, in one line, and the exit status that it means."""
 
-import dataclasses
-
-from components.example_validator.anomaly import CorpusRefused
 from preprocessing.errors import InputError
 
 # Exit statuses of all commands.
@@ -25,14 +22,6 @@ def input_error(error: BaseException) -> InputError | None:
     """The innermost InputError among the causes, None if the input is not to blame."""
     found = [cause for cause in chain(error) if isinstance(cause, InputError)]
     return found[-1] if found else None
-
-
-def refused_anomalies(error: BaseException) -> list[dict[str, str]]:
-    """The anomalies for which a run was stopped: `split`, `feature`, `kind`, `text`."""
-    for cause in chain(error):
-        if isinstance(cause, CorpusRefused):
-            return [dataclasses.asdict(anomaly) for anomaly in cause.anomalies]
-    return []
 
 
 def one_line(error: BaseException) -> str:
