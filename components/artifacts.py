@@ -2,9 +2,6 @@
 
 from tfx.types import artifact
 
-# Custom property of all artifacts that were made on one machine: SHA-256 of their files.
-CONTENT_FINGERPRINT = "content_fingerprint"
-
 
 class Quarantine(artifact.Artifact):
     """Images that could not be used, `quarantine.jsonl`, and copies, `duplicates.jsonl`.

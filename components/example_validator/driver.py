@@ -10,9 +10,9 @@ from tfx.orchestration.portable import data_types
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types.standard_component_specs import STATISTICS_KEY
 
-from components.artifacts import CONTENT_FINGERPRINT
 from components.example_validator import executor
 from components.property_driver import PropertyDriver
+from components.stored_names import CONTENT_FINGERPRINT
 
 
 class Driver(PropertyDriver):

@@ -16,8 +16,8 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import progress
-from components.artifacts import CONTENT_FINGERPRINT
 from components.horovod_trainer import driver, warm_up
+from components.stored_names import CONTENT_FINGERPRINT
 from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig

@@ -16,11 +16,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import data_types_utils, metadata
 
 from components import code_digest, package_versions
-from components.artifacts import CONTENT_FINGERPRINT
+from components.stored_names import CONTENT_FINGERPRINT, MADE_IN_RUN
 from pipeline.cache import records
 from pipeline.cache.key_inputs import KeyInputs, describe_changes
 from pipeline.dag import Dag
-from pipeline.mlmd import history
+from pipeline.mlmd import history, names
 from pipeline.mlmd.history import Artifacts, History
 
 NEVER_RAN = "it has not run yet"
@@ -35,6 +35,7 @@ _ORIGIN_PROPERTIES = frozenset(
         "current_model_id",
         "input_fingerprint",
         "is_external",
+        MADE_IN_RUN,
         "name",
         "pipeline_name",
         "producer_component",
@@ -99,7 +100,7 @@ def decide(
 def _look_up(past: History, node_id: str, key_inputs: KeyInputs, properties) -> Decision:
     damaged = None
     for execution in past.successful(node_id):
-        if history.text_property(execution, history.CACHE_KEY) == key_inputs.key:
+        if history.text_property(execution, names.CACHE_KEY) == key_inputs.key:
             outputs = past.outputs(execution.id)
             reason = records.damage(outputs)
             if reason is None:

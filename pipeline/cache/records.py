@@ -7,11 +7,11 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable import execution_publish_utils
 from tfx.orchestration.portable.mlmd import context_lib
 
-from components.artifacts import CONTENT_FINGERPRINT
+from components.stored_names import CONTENT_FINGERPRINT, MADE_IN_RUN
 from pipeline.cache import fingerprints
 from pipeline.cache.key_inputs import KeyInputs
 from pipeline.dag import Dag
-from pipeline.mlmd import history
+from pipeline.mlmd import history, long_text, names
 from pipeline.mlmd.history import Artifacts, History
 
 
@@ -64,6 +64,7 @@ def record(dag: Dag, execution_id: int, key_inputs: KeyInputs) -> Artifacts:
         for artifact in artifacts:
             fingerprint = fingerprints.take(artifact.uri)
             artifact.custom_properties[CONTENT_FINGERPRINT].string_value = fingerprint
+            artifact.custom_properties[MADE_IN_RUN].string_value = dag.run_id
         handle.store.put_artifacts(artifacts)
         [execution] = handle.store.get_executions_by_id([execution_id])
         # Last: an execution with this mark has fingerprints for all of its outputs.
@@ -73,7 +74,7 @@ def record(dag: Dag, execution_id: int, key_inputs: KeyInputs) -> Artifacts:
 
 def key_inputs_of(execution: metadata_store_pb2.Execution) -> KeyInputs | None:
     """What an execution depended on, None where it does not say."""
-    text = history.text_property(execution, history.CACHE_KEY_INPUTS)
+    text = history.text_property(execution, names.CACHE_KEY_INPUTS)
     return KeyInputs.from_json(text) if text else None
 
 
@@ -88,6 +89,7 @@ def damage(outputs: Artifacts) -> str | None:
 
 
 def _sign(store, execution: metadata_store_pb2.Execution, key_inputs: KeyInputs) -> None:
-    execution.custom_properties[history.CACHE_KEY].string_value = key_inputs.key
-    execution.custom_properties[history.CACHE_KEY_INPUTS].string_value = key_inputs.to_json()
+    execution.custom_properties[names.CACHE_KEY].string_value = key_inputs.key
+    # It names every source file, which is too long for a string in PostgreSQL.
+    long_text.put(execution.custom_properties[names.CACHE_KEY_INPUTS], key_inputs.to_json())
     store.put_executions([execution])

@@ -3,15 +3,17 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ml_metadata import errors
+from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from preprocessing import failures
 from preprocessing.errors import InputError
 
+Connection = metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
 
-def connection_config(
-    uri: str, default_path: Path
-) -> metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig:
+
+def connection_config(uri: str, default_path: Path) -> Connection:
     """The ml-metadata connection that a URI means.
 
     Args:
@@ -62,20 +64,22 @@ def connection_config(
     return config
 
 
-def connect(uri: str, default_path: Path):
+def connect(uri: str, default_path: Path) -> Connection:
     """The same connection, tried once.
 
     Raises:
       InputError: ML Metadata cannot be reached.
     """
-    from tfx.orchestration import metadata  # takes seconds
-
     connection = connection_config(uri, default_path)
     try:
-        with metadata.Metadata(connection) as handle:
-            handle.store.get_context_types()
-    except Exception as error:
+        open_store(connection).get_context_types()
+    except (errors.StatusError, RuntimeError) as error:  # the latter, where a database is away
         raise InputError(
             f"pipeline.metadata_uri: ML Metadata cannot be reached: {failures.one_line(error)}"
         ) from error
     return connection
+
+
+def open_store(connection: Connection) -> metadata_store.MetadataStore:
+    """The store behind a connection, without TFX, which takes seconds to import."""
+    return metadata_store.MetadataStore(connection)

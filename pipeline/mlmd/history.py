@@ -6,14 +6,10 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler_utils, constants
 from tfx.orchestration.portable.mlmd import execution_lib
 
-from components.artifacts import CONTENT_FINGERPRINT
+from components.stored_names import CONTENT_FINGERPRINT
+from pipeline.mlmd import long_text
 
 Artifacts = Mapping[str, Sequence[metadata_store_pb2.Artifact]]
-
-# What the local runner adds to executions.
-CACHE_KEY = "cache_key"
-# The name under which earlier versions stored it.
-CACHE_KEY_INPUTS = "cache_material"
 
 
 class History:
@@ -86,7 +82,7 @@ def fingerprint_of(artifact: metadata_store_pb2.Artifact) -> str:
 
 
 def text_property(execution: metadata_store_pb2.Execution, name: str) -> str:
-    """A string among an execution's custom properties, empty where it is not there."""
+    """A text among an execution's custom properties, empty where it is not there."""
     if name not in execution.custom_properties:
         return ""
-    return execution.custom_properties[name].string_value
+    return long_text.get(execution.custom_properties[name])

@@ -12,7 +12,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline.cache import decide, records
 from pipeline.cache.key_inputs import KeyInputs, describe_changes
 from pipeline.dag import Dag
-from pipeline.mlmd import history
+from pipeline.mlmd import history, names
 from pipeline.mlmd.history import Artifacts, History
 from preprocessing.errors import InputError
 
@@ -120,7 +120,7 @@ def _choose(past: History, dag: Dag, needed: set[str], first: str) -> dict[str, 
 
 def _usable(past: History, node_id: str) -> list[metadata_store_pb2.Execution]:
     """Executions that succeeded and whose outputs have fingerprints, the newest first."""
-    return [e for e in past.successful(node_id) if history.text_property(e, history.CACHE_KEY)]
+    return [e for e in past.successful(node_id) if history.text_property(e, names.CACHE_KEY)]
 
 
 def _fits(past, dag: Dag, node_id: str, execution, chosen: Mapping[str, Reused]) -> bool:
@@ -150,7 +150,7 @@ def _missing(past: History, dag: Dag, node_id: str, first: str) -> str:
 
 
 def _exec_properties(execution: metadata_store_pb2.Execution) -> dict[str, object]:
-    own = {history.CACHE_KEY, history.CACHE_KEY_INPUTS}
+    own = {names.CACHE_KEY, names.CACHE_KEY_INPUTS}
     return {
         key: data_types_utils.get_metadata_value(value)
         for key, value in execution.custom_properties.items()

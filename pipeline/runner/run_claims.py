@@ -8,8 +8,6 @@ import glob
 import logging
 import os
 import shutil
-import socket
-import uuid
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -18,17 +16,11 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from pipeline.dag import Dag
+from pipeline.mlmd import liveness
 from pipeline.mlmd.history import History
-from pipeline.output_dir import ARTIFACTS_FOLDER, LOCK_FILE
+from pipeline.mlmd.names import ENDED_BY, HOST, OUTPUT_DIR, OUTPUT_ID, PID
+from pipeline.output_dir import ARTIFACTS_FOLDER
 from preprocessing.errors import InputError
-from preprocessing.files import locks
-
-# Custom properties of a run's context.
-OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
-# In an output folder: a random name by which it is known wherever it is mounted, since hosts of
-# containers have a new name each time, and folders of different hosts may have the same path.
-ID_FILE = ".id"
-_ENDED_BY = "ended_by"
 
 
 def claim(dag: Dag, output_dir: Path) -> None:
@@ -48,8 +40,8 @@ def claim(dag: Dag, output_dir: Path) -> None:
                 f"{context.custom_properties[OUTPUT_DIR].string_value!r}"
             )
         context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
-        context.custom_properties[OUTPUT_ID].string_value = _output_id(output_dir)
-        context.custom_properties[HOST].string_value = _host()
+        context.custom_properties[OUTPUT_ID].string_value = liveness.output_id(output_dir)
+        context.custom_properties[HOST].string_value = liveness.host()
         context.custom_properties[PID].int_value = os.getpid()
         handle.store.put_contexts([context])
 
@@ -96,26 +88,18 @@ def fail_own_executions(dag: Dag) -> None:
 def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
     if OUTPUT_DIR not in run.custom_properties:
         return False
-    if run.custom_properties[OUTPUT_ID].string_value == _output_id(own_output_dir):
+    if run.custom_properties[OUTPUT_ID].string_value == liveness.output_id(own_output_dir):
         return True  # its lock is ours
-    if run.custom_properties[HOST].string_value != _host():
+    if run.custom_properties[HOST].string_value != liveness.host():
         return False
-    output_dir = Path(run.custom_properties[OUTPUT_DIR].string_value)
-    try:
-        with open(output_dir / LOCK_FILE, encoding="utf-8") as lock:
-            # Shared, so that two runs that look at the same time do not take each other for it.
-            return locks.lock(lock, shared=True)
-    except FileNotFoundError:
-        return True
-    except OSError:  # it cannot be opened, or has no locks: nothing is known of it
-        return False
+    return liveness.is_free(Path(run.custom_properties[OUTPUT_DIR].string_value))
 
 
 def _remove_begun(
     output_dir: Path, run: metadata_store_pb2.Context, node_id: str, execution_id: int
 ) -> None:
     """Removes what an execution had begun to write here, as TFX does where a node fails."""
-    if run.custom_properties[OUTPUT_ID].string_value != _output_id(output_dir):
+    if run.custom_properties[OUTPUT_ID].string_value != liveness.output_id(output_dir):
         return
     artifacts = output_dir / ARTIFACTS_FOLDER
     for folder in artifacts.glob(f"{glob.escape(node_id)}/*/{execution_id}"):
@@ -126,7 +110,7 @@ def _remove_begun(
 def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) -> None:
     for execution in executions:
         execution.last_known_state = metadata_store_pb2.Execution.FAILED
-        execution.custom_properties[_ENDED_BY].string_value = reason
+        execution.custom_properties[ENDED_BY].string_value = reason
         logging.warning("execution %d is marked as failed: %s", execution.id, reason)
     if executions:
         store.put_executions(executions)
@@ -134,16 +118,3 @@ def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) ->
 
 def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
     return store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
-
-
-def _output_id(output_dir: Path) -> str:
-    """The folder's random name; it gets one when it is first asked for."""
-    path = output_dir / ID_FILE
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(uuid.uuid4().hex, encoding="utf-8")
-    return path.read_text(encoding="utf-8")
-
-
-def _host() -> str:
-    return socket.gethostname()

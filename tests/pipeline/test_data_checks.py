@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 from tfx.orchestration import metadata
 
-from components.artifacts import CONTENT_FINGERPRINT
+from components.stored_names import CONTENT_FINGERPRINT
 from pipeline import cli
 from pipeline.mlmd.connection import connection_config
 

@@ -7,6 +7,7 @@ import pytest
 from tfx.types import artifact
 
 from components import artifacts
+from components.stored_names import CONTENT_FINGERPRINT, MADE_IN_RUN
 from pipeline import config_file
 from pipeline.pipeline import create_pipeline
 
@@ -91,4 +92,5 @@ def test_own_types_of_artifacts_and_their_properties_keep_their_names():
         if isinstance(cls, type) and issubclass(cls, artifact.Artifact)
     }
     assert own - {None} == {"Quarantine", "Verdict"}
-    assert artifacts.CONTENT_FINGERPRINT == "content_fingerprint"
+    assert CONTENT_FINGERPRINT == "content_fingerprint"
+    assert MADE_IN_RUN == "made_in_run"

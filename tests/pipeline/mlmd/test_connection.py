@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.mlmd.connection import connection_config
+from pipeline.mlmd.connection import connect, connection_config
 from preprocessing.errors import InputError
 
 
@@ -32,3 +32,12 @@ def test_password_is_not_told(tmp_path):
     with pytest.raises(InputError) as error:
         connection_config("mysql://me:secret@host", tmp_path)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "postgresql", "grpc"])
+def test_server_that_is_away_is_told_in_one_line(tmp_path, scheme):
+    uri = "grpc://127.0.0.1:1" if scheme == "grpc" else f"{scheme}://me:secret@127.0.0.1:1/db"
+    with pytest.raises(InputError, match="ML Metadata cannot be reached") as error:
+        connect(uri, tmp_path)
+    assert "secret" not in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

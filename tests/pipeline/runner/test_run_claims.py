@@ -10,6 +10,7 @@ import pytest
 from small_dag import CTRL_C, SmallRuns
 from tfx.orchestration import metadata
 
+from pipeline.mlmd import names
 from pipeline.node_result import NodeError
 from pipeline.runner import run_claims
 from preprocessing.errors import InputError
@@ -69,7 +70,7 @@ def test_folder_is_known_by_its_name_and_not_by_host_or_path(tmp_path):
     small = SmallRuns(tmp_path)
     with metadata.Metadata(small.connection) as handle:
         run = handle.store.get_context_by_type_and_name("pipeline_run", "run-101")
-        run.custom_properties[run_claims.HOST].string_value = "another-host"
+        run.custom_properties[names.HOST].string_value = "another-host"
         handle.store.put_contexts([run])
     assert run_claims.fail_dead_executions(small.dag("abc"), tmp_path / "another") == []
     (tmp_path / "out").rename(tmp_path / "mounted")

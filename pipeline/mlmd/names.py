@@ -1,0 +1,14 @@
+"""Names that our runs have in ML Metadata, for readers that do without TFX."""
+
+# Types of contexts, as TFX names them.
+PIPELINE_CONTEXT, RUN_CONTEXT, NODE_CONTEXT = "pipeline", "pipeline_run", "node"
+
+# Custom properties of a run's context: where and by which process it runs.
+OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
+
+# What the local runner adds to executions.
+CACHE_KEY = "cache_key"
+# The name under which earlier versions stored what goes into the key.
+CACHE_KEY_INPUTS = "cache_material"
+# Why an execution ended that could not say so itself.
+ENDED_BY = "ended_by"
