@@ -39,6 +39,8 @@ NOT_IN_A_RUN = {
     "label_offset": "the records of a run begin at 0; data.label_offset is that of the source",
     "background": "use preprocessing.background, which holds for training and serving",
     "max_side_px": "use preprocessing.max_side_px, which holds for training and serving",
+    "gray16": "use preprocessing.gray16, which holds for training and serving",
+    "max_pixels": "use preprocessing.max_pixels, which holds for training and serving",
     "export_precision": "use serving.precision",
     "export_tflite": "use serving.tflite",
 }

@@ -106,6 +106,8 @@ def create_pipeline(
                 # The served model treats raw files as the preprocessing does.
                 "background": config.preprocessing.background,
                 "max_side_px": config.preprocessing.max_side_px,
+                "gray16": config.preprocessing.gray16,
+                "max_pixels": config.preprocessing.max_pixels,
                 "export_precision": config.serving.precision,
                 "export_tflite": config.serving.tflite,
             }

@@ -8,6 +8,7 @@ import numpy as np
 CLASSES = ("ant", "bee", "ça va", "dog", "emu", "fox")
 SIZE_PX = 24
 BACKGROUND = (0, 200, 0)
+MAX_PIXELS = 1_000_000
 
 
 def network(num_classes: int = len(CLASSES)):
@@ -31,11 +32,13 @@ def folded(num_classes: int = len(CLASSES), seed: int = 3) -> dict[str, np.ndarr
 
 def write(folder: Path, classes: Sequence[str] = CLASSES, seed: int = 3) -> Path:
     """Exports a network with random weights."""
+    from trainer_module.data.eval_image import FileOptions
     from trainer_module.network.model import Network
     from trainer_module.network.tensor_format import ServedFormat
     from trainer_module.serving.export import ServedModel, export
 
     served = Network(network(len(classes)).architecture, ServedFormat())
-    model = ServedModel(served, folded(len(classes), seed), classes, SIZE_PX, BACKGROUND)
+    options = FileOptions(BACKGROUND, gray16="stretch", max_pixels=MAX_PIXELS)
+    model = ServedModel(served, folded(len(classes), seed), classes, SIZE_PX, options)
     export(model, folder)
     return folder

@@ -73,6 +73,11 @@ class TrainConfig(Settings):
     max_side_px: int = Field(0, ge=0)
     """The exported model first shrinks a picture whose shorter side is longer to so many pixels,
     as the preprocessing did with the records; 0 leaves this out."""
+    gray16: Literal["as_is", "stretch"] = "as_is"
+    """What the exported model does with 16-bit grey PNG. as_is: the high byte counts. stretch: the
+    0.5th percentile of a picture's values becomes black and the 99.5th white."""
+    max_pixels: int = Field(100_000_000, ge=1)
+    """The exported model does not decode a picture whose header says more pixels than this."""
     export_precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Another precision than float32 is exported too, beside the float32 model, and measured."""
     export_tflite: bool = False

@@ -10,6 +10,7 @@ import tensorflow as tf
 from preprocessing import features
 from preprocessing.files.new_file import new_file
 from trainer_module.data import eval_image
+from trainer_module.data.eval_image import FileOptions
 from trainer_module.data.input_pipeline import read_records
 from trainer_module.evaluate import Result, make_logits
 from trainer_module.network import weights_io
@@ -97,8 +98,8 @@ def _export(training: Training, named: Mapping[str, np.ndarray]) -> None:
     tensors = {name: tf.constant(value) for name, value in named.items()}
     folded = {name: value.numpy() for name, value in network.fold(tensors, tensors).items()}
     red, green, blue = bytes.fromhex(config.background.removeprefix("#"))
-    how = (config.eval_img_size, (red, green, blue), config.max_side_px)
-    model = ServedModel(network, folded, training.class_names, *how)
+    options = FileOptions((red, green, blue), config.max_side_px, config.gray16, config.max_pixels)
+    model = ServedModel(network, folded, training.class_names, config.eval_img_size, options)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
     variants.write(config, training.eval_dataset(), model, folded, training.log.say)
     vectors = [

@@ -13,15 +13,15 @@ from preprocessing.errors import InputError
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.output_capture import OutputCapture
+from preprocessing.stage.options import PictureOptions
 from trainer_module import top_k as top_k_lib
 from trainer_module.serving import export_files, signatures
 
 BATCH_SIZE = 32
-# As in `preprocessing.max_pixels`: larger pictures are not decoded.
-MAX_PIXELS = 100_000_000
 _NO_LIMIT_PX = 1 << 30
 _BEST_QUALITY = 100
-_WHITE = (255, 255, 255)
+# Formats that TensorFlow may not read, as they are called in a header.
+_NEED_CONVERSION = ("webp", "tiff", "avif")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +54,13 @@ class Classifier:
 
     Attributes:
       serve: its signature `serving_default`.
-      background: RGB, 0 to 255, what it puts behind transparent parts.
+      options: how it makes pixels of files, as `image_ops.normalise` calls them: `background`,
+        `gray16` and `max_pixels`.
       class_names: its classes, in the order of its outputs; empty where it does not list them.
     """
 
     serve: Callable[..., dict[str, Any]]
-    background: tuple[int, int, int]
+    options: dict[str, Any]
     class_names: tuple[str, ...]
 
     @classmethod
@@ -84,10 +85,10 @@ class Classifier:
                 f"MODEL {str(model)!r} has no signature {signatures.SERVING_DEFAULT!r}"
             )
         described = _description(model)
-        red, green, blue = described.get("preprocessing", {}).get("background", _WHITE)
         names = model / export_files.EXTRA_FOLDER / features.CLASS_NAMES_FILE
         class_names = names.read_text(encoding="utf-8").splitlines() if names.is_file() else ()
-        return cls(found[signatures.SERVING_DEFAULT], (red, green, blue), tuple(class_names))
+        options = _file_options(described.get("preprocessing", {}))
+        return cls(found[signatures.SERVING_DEFAULT], options, tuple(class_names))
 
     def predict(self, files: Sequence[str], top_k: int) -> list[Prediction]:
         """Classifies a batch of files.
@@ -135,13 +136,18 @@ class Classifier:
         """
         try:
             picture = self._normalised(data)
-        except image_ops.UnusableImageError:
+        except UnusableImageError:
             return False
         return self.classify([picture], 1) == [[]]
 
     def _readable(self, data: bytes) -> bytes:
-        """The file, or a WebP, which the model may not read, as one that it reads."""
-        if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+        """The file; one that the model may not read as one that it reads; none if too large."""
+        header = image_ops.read_header(data)
+        if header is None:
+            return data
+        if header.width * header.height > self.options["max_pixels"]:
+            return b""
+        if header.format not in _NEED_CONVERSION:
             return data
         try:
             return self._normalised(data)
@@ -162,9 +168,17 @@ class Classifier:
             data,
             max_side_px=_NO_LIMIT_PX,
             jpeg_quality=_BEST_QUALITY,
-            max_pixels=MAX_PIXELS,
-            background=self.background,
+            **self.options,
         ).data
+
+
+def _file_options(described: dict[str, Any]) -> dict[str, Any]:
+    usual = PictureOptions()
+    return {
+        "background": tuple(described.get("background") or usual.background_rgb),
+        "gray16": described.get("gray16") or usual.gray16,
+        "max_pixels": described.get("max_pixels") or usual.max_pixels,
+    }
 
 
 def check_paths(paths: Iterable[str]) -> None:

@@ -1,15 +1,16 @@
 """Predictions for people: an aligned table, or small pictures beside bars on a terminal."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.inference.classifier import Prediction
+from preprocessing.images import image_ops
+from preprocessing.images.unusable import UnusableImageError
+from preprocessing.stage.options import PictureOptions
 
 THUMBNAIL_PX = 20
 BAR_WIDTH = 24
@@ -55,14 +56,15 @@ def bar(value: float) -> str:
 def thumbnail(file: str) -> Text:
     """The picture in half blocks, upright, over white; empty where it cannot be read."""
     try:
-        with Image.open(io.BytesIO(Path(file).read_bytes())) as image:
-            image.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-            small = ImageOps.exif_transpose(image).convert("RGBA")
-    except Exception:  # a picture to look at is a courtesy, and damaged files raise anything
+        pixels = image_ops.small_pixels(
+            Path(file).read_bytes(),
+            max_side_px=THUMBNAIL_PX,
+            max_pixels=PictureOptions().max_pixels,
+        )
+    except (OSError, UnusableImageError):
         return Text("")
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    white = Image.new("RGBA", small.size, "white")
-    pixels = Image.alpha_composite(white, small).convert("RGB")
+    pixels = pixels.convert("RGB")
+    pixels.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     text = Text()
     for row in range(0, pixels.height, 2):
         for column in range(pixels.width):

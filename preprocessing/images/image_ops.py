@@ -20,8 +20,6 @@ from preprocessing.images.orientation import upright
 from preprocessing.images.pictures import Decoded, Picture, open_picture
 from preprocessing.images.unusable import DAMAGED, TOO_LARGE, UnusableImageError
 
-# A picture with more pixels is not decoded, unless a caller says otherwise.
-MAX_PIXELS = 100_000_000
 _MAX_JPEG_SIDE_PX = 65_500  # libjpeg's limit
 # What TensorFlow decodes at most: pixels in all, and pixels of a side, which is libpng's limit.
 _TENSORFLOW_PIXELS, _TENSORFLOW_SIDE_PX = (1 << 29) - 1, 1_000_000
@@ -134,7 +132,7 @@ def normalise_with_pixels(
 
 
 def small_pixels(
-    data: bytes, *, max_side_px: int, max_pixels: int = MAX_PIXELS, background: RGB = WHITE
+    data: bytes, *, max_side_px: int, max_pixels: int, background: RGB = WHITE
 ) -> Image.Image:
     """The pixels that `normalise` would encode: mode `RGB` or `L`, uint8, upright.
 
@@ -160,6 +158,8 @@ def _decode(
         return picture.decode(enough, background, gray16), target
     except (MemoryError, UnusableImageError):
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, of the tiles of a TIFF
+        raise UnusableImageError(TOO_LARGE, str(error)) from error
     except Exception as error:  # decoders meet hostile bytes: their errors are of any type
         raise UnusableImageError(DAMAGED, str(error)) from error
 

@@ -6,13 +6,13 @@ the whole process, where ours is an argument.
 
 import io
 
+import numpy as np
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
     ImageFile,
-    ImageOps,
     TiffImagePlugin,
     WebPImagePlugin,
 )
@@ -66,7 +66,7 @@ def load(image: ImageFile.ImageFile) -> Image.Image:
     image.load()
     inverted = image.format == formats.TIFF and image.mode.startswith("I;16")
     if inverted and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        return ImageOps.invert(image)
+        return Image.fromarray(65_535 - np.asarray(image).astype(np.uint16))
     return image
 
 

@@ -34,6 +34,10 @@ class PictureOptions(Settings):
     """Quality of re-encoded images. Images that need no change are not re-encoded."""
     background: Color = "#ffffff"
     """What shows through transparent parts: a CSS colour name, #rrggbb, or [red, green, blue]."""
+    gray16: Literal["as_is", "stretch"] = "as_is"
+    """What becomes of grey values of 16 bits. as_is: the high byte counts. stretch: the 0.5th
+    percentile of a picture's values becomes black and the 99.5th white, for cameras that fill 12
+    of the bits."""
     max_bad_fraction: Float = Field(0.01, ge=0, le=1)
     """The run stops when more than this share of the images is unusable."""
     max_pixels: int = Field(100_000_000, ge=1)

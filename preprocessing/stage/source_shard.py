@@ -1,7 +1,7 @@
 """What a worker does: a shard of source records becomes parts of output shards.
 
 Beside the parts it writes two files, for the process that joins them: `<parts>.rows.jsonl` with
-a line an image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.json` with sums.
+one line per image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.json` with sums.
 """
 
 import json
@@ -48,7 +48,7 @@ class SourceShard:
 
     Attributes:
       split: the split of the shard.
-      number: its place in the split, from 0.
+      number: its position in the split, from 0.
       path: of the TFRecord file.
     """
 
@@ -132,15 +132,15 @@ def process_shard(
         for position, record in enumerate(records.read_records(source.path)):
             values = records.parse_record(record)
             outcome = _judge(values, copies.get(position), labels, options)
-            place = (None, None)
+            written_at = (None, None)
             if outcome.image is not None:
-                place = writer.write(_output_record(values, outcome.image, labels))
+                written_at = writer.write(_output_record(values, outcome.image, labels))
                 sums.add_image(outcome.pixels)
                 classes[values[features.CLASS_TEXT].decode()] += 1
             fates[outcome.fate] += 1
             if outcome.fate == QUARANTINED:
                 reasons[outcome.reason] += 1
-            row = (*_identity(values), outcome.fate, outcome.reason, outcome.detail, *place)
+            row = (*_identity(values), outcome.fate, outcome.reason, outcome.detail, *written_at)
             rows.write(json.dumps(row, ensure_ascii=False) + "\n")
     report = {
         "fates": fates,
@@ -186,6 +186,7 @@ def _normalise(
         jpeg_quality=options.jpeg_quality,
         max_pixels=options.max_pixels,
         background=options.background_rgb,
+        gray16=options.gray16,
     )
 
 

@@ -3,30 +3,48 @@
 Geometry is the same in evaluation and in the exported model, which call the same function.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
+from trainer_module.decoding import gray16
 from trainer_module.decoding.decode import WHITE, decode
 
 
+class FileOptions(NamedTuple):
+    """How a raw file becomes what the preprocessing would have written into a record.
+
+    Attributes:
+      background: RGB, 0 to 255, what is seen where a picture is transparent.
+      max_side_px: a picture whose shorter side is longer is first shrunk to it; 0 leaves this out.
+      gray16: what becomes of 16-bit grey: `as_is`, its high byte, or `stretch`.
+      max_pixels: a picture with more pixels in its header is not decoded; 0 for no limit.
+    """
+
+    background: tuple[int, int, int] = WHITE
+    max_side_px: int = 0
+    gray16: str = gray16.AS_IS
+    max_pixels: int = 0
+
+
+RECORDS = FileOptions()  # the preprocessing did all of that
+
+
 def eval_image(
-    encoded: tf.Tensor,
-    size_px: int | tf.Tensor,
-    background: tuple[int, int, int] = WHITE,
-    max_side_px: int = 0,
+    encoded: tf.Tensor, size_px: int | tf.Tensor, options: FileOptions = RECORDS
 ) -> tf.Tensor:
     """The largest centred square, at the evaluation size.
 
     Args:
       encoded: string [], the file.
       size_px: side of the result; int32 [] where it is known only when the graph runs.
-      background: RGB, 0 to 255, what is seen where a picture is transparent.
-      max_side_px: a picture whose shorter side is longer is first shrunk to it, as the
-        preprocessing does with records; 0 leaves this out.
+      options: what is done with the file first.
 
     Returns:
       uint8 [size_px, size_px, 3].
     """
-    image = decode(encoded, background)
+    image = decode(encoded, options.background, options.gray16, options.max_pixels)
+    max_side_px = options.max_side_px
     if max_side_px:
         image = _shrunk(image, max_side_px)
     shape = tf.shape(image)

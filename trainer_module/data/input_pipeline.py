@@ -51,9 +51,9 @@ def step_examples(
       int64 [batch], the examples, and int64 [batch], the epoch of each.
     """
     first = (step * ranks.size + ranks.rank) * batch
-    epochs, places = np.divmod(np.arange(first, first + batch), examples)
+    epochs, positions = np.divmod(np.arange(first, first + batch), examples)
     order = {epoch: _cached_order(seed, int(epoch), examples) for epoch in np.unique(epochs)}
-    chosen = [order[epoch][place] for epoch, place in zip(epochs, places, strict=True)]
+    chosen = [order[epoch][position] for epoch, position in zip(epochs, positions, strict=True)]
     return np.asarray(chosen, np.int64), epochs
 
 
@@ -118,7 +118,7 @@ def train_dataset(
 
     def augment(group: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         stage = group["stage"][0]  # all images of a group belong to the same step
-        how = Augmentation(
+        options = Augmentation(
             sizes[stage],
             config.crop_min_area,
             config.random_flip,
@@ -128,7 +128,7 @@ def train_dataset(
         )
         pairs = zip(tf.unstack(group["epoch"]), tf.unstack(group["example"]), strict=True)
         seeds = [tf.random.fold_in([seed, epoch], example) for epoch, example in pairs]
-        return train_images(group["encoded"], tf.stack(seeds), how), group["target"]
+        return train_images(group["encoded"], tf.stack(seeds), options), group["target"]
 
     def join(pictures: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         shape = tf.shape(pictures)  # [groups, images of a group, size, size, 3]

@@ -61,8 +61,8 @@ def cutmix(
     half = tf.sqrt(1.0 - share) / 2.0  # of the box's side, as a share of the image's
 
     def inside(axis: int, pixels: tf.Tensor) -> tf.Tensor:  # bool [B, pixels]
-        place = (tf.range(tf.cast(pixels, tf.float32)) + 0.5) / tf.cast(pixels, tf.float32)
-        return tf.abs(place[None] - centre[:, axis, None]) < half[:, None]
+        position = (tf.range(tf.cast(pixels, tf.float32)) + 0.5) / tf.cast(pixels, tf.float32)
+        return tf.abs(position[None] - centre[:, axis, None]) < half[:, None]
 
     box = tf.logical_and(inside(0, height)[:, :, None], inside(1, width)[:, None, :])  # [B, H, W]
     mixed = tf.where(box[..., None], _neighbour(images), images)

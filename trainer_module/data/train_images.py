@@ -45,7 +45,7 @@ class Augmentation(NamedTuple):
     randaug_magnitude: float | tf.Tensor = 0.0
 
 
-def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.Tensor:
+def train_images(encoded: tf.Tensor, seeds: tf.Tensor, options: Augmentation) -> tf.Tensor:
     """A random part of each image, perhaps mirrored, perhaps augmented.
 
     Args:
@@ -53,7 +53,7 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
         own nodes. They share one call into Python, which costs as much as a resize.
       seeds: int32 [N, 2]; an image with the same seed has the same pixels, whatever its
         neighbours are.
-      how: what is done.
+      options: what is done to each image.
 
     Returns:
       uint8 [N, size_px, size_px, 3].
@@ -62,7 +62,7 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
     def finish(
         size_px: np.ndarray, magnitude: np.ndarray, seeds: np.ndarray, *crops: np.ndarray
     ) -> np.ndarray:
-        now = how._replace(size_px=int(size_px), randaug_magnitude=float(magnitude))
+        now = options._replace(size_px=int(size_px), randaug_magnitude=float(magnitude))
         # The last two are for what lies between: fresh memory costs as much as a resize.
         shape = [len(crops) + 2, now.size_px, now.size_px, features.CHANNELS]
         *targets, first, second = buffers = np.empty(shape, np.uint8)
@@ -70,9 +70,9 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, how: Augmentation) -> tf.
             augment_into(target, crop, seed, now, (first, second))
         return buffers[:-2]
 
-    size_px = tf.convert_to_tensor(how.size_px)
-    magnitude = tf.convert_to_tensor(how.randaug_magnitude, tf.float64)
-    crop = _crop_function(how.crop_min_area)
+    size_px = tf.convert_to_tensor(options.size_px)
+    magnitude = tf.convert_to_tensor(options.randaug_magnitude, tf.float64)
+    crop = _crop_function(options.crop_min_area)
     examples = zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
     crops = [crop(*example, size_px) for example in examples]
     inputs = [size_px, magnitude, seeds, *crops]
@@ -84,7 +84,7 @@ def augment_into(
     target: np.ndarray,
     crop: np.ndarray,
     seed: np.ndarray,
-    how: Augmentation,
+    options: Augmentation,
     spare: tuple[np.ndarray, np.ndarray],
 ) -> None:
     """Brings a crop to its size, and mirrors and augments it.
@@ -93,25 +93,25 @@ def augment_into(
       target: uint8 [size_px, size_px, 3], gets the result.
       crop: uint8 [h, w, 3], RGB; not written to.
       seed: int32 [2].
-      how: what is done.
+      options: what is done to each image.
       spare: two of the shape of `target`, for what lies between.
     """
     key = seed.astype(np.uint32).astype(np.uint64)
     draws = np.random.Generator(np.random.Philox(key=key))
-    size = (how.size_px, how.size_px)
+    size = (options.size_px, options.size_px)
     pixels, (free, used) = crop, spare
     if crop.shape[:2] != size:
-        shrinks = min(crop.shape[:2]) >= 2 * how.size_px
+        shrinks = min(crop.shape[:2]) >= 2 * options.size_px
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         pixels = cv2.resize(crop, size, used, interpolation=method)
-    if how.random_flip and draws.random() < 0.5:
+    if options.random_flip and draws.random() < 0.5:
         pixels = cv2.flip(pixels, 1, free)
         free, used = used, free
-    if how.randaug_magnitude and not how.auto_augment:
-        layers, magnitude = how.randaug_layers, how.randaug_magnitude
+    if options.randaug_magnitude and not options.auto_augment:
+        layers, magnitude = options.randaug_layers, options.randaug_magnitude
         rand_augment(pixels, draws, layers, magnitude, target, (free, used))
         return
-    target[...] = auto_augment(pixels, draws) if how.auto_augment else pixels
+    target[...] = auto_augment(pixels, draws) if options.auto_augment else pixels
 
 
 @functools.cache

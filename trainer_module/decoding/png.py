@@ -78,8 +78,8 @@ def over(rgba: tf.Tensor, background: tuple[int, int, int]) -> tf.Tensor:
 
 
 def _stretched(encoded: tf.Tensor, background: tuple[int, int, int]) -> tf.Tensor:
-    values = tf.io.decode_png(encoded, channels=2, dtype=tf.uint16)  # grey, alpha
-    alpha = tf.cast(tf.bitwise.right_shift(values[..., 1], tf.constant(8, tf.uint16)), tf.uint8)
+    values = tf.io.decode_png(encoded, features.CHANNELS + 1, tf.uint16)
+    alpha = tf.cast(tf.bitwise.right_shift(values[..., 3], tf.constant(8, tf.uint16)), tf.uint8)
     grey = gray16.stretched(values[..., 0], alpha > 0)
     return over(tf.stack([grey, grey, grey, alpha], axis=-1), background)
 

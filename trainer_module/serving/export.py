@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from preprocessing import features
 from trainer_module import top_k
-from trainer_module.data import eval_image
-from trainer_module.decoding.decode import WHITE
+from trainer_module.data.eval_image import RECORDS, FileOptions, eval_image
 from trainer_module.network.model import Network
 from trainer_module.serving import export_files
 from trainer_module.serving.signatures import (
@@ -42,8 +41,7 @@ class ServedModel(tf.Module):
         folded: Mapping[str, np.ndarray],
         class_names: Sequence[str],
         size_px: int,
-        background: tuple[int, int, int] = WHITE,
-        max_side_px: int = 0,
+        options: FileOptions = RECORDS,
     ):
         """Takes the weights.
 
@@ -52,15 +50,14 @@ class ServedModel(tf.Module):
           folded: what `Network.fold` gives, as arrays.
           class_names: a name for each output.
           size_px: side of the images that enter the model.
-          background: RGB, 0 to 255, what is seen where a picture is transparent.
-          max_side_px: as in `images.eval_image`.
+          options: what the preprocessing did with the files of the records.
         """
         super().__init__()
         self._network = network
         self._folded = dict(folded)
         self.class_names = tuple(class_names)
         self.size_px = size_px
-        self._background, self._max_side_px = background, max_side_px
+        self.options = options
         # One function for all signatures, so that the constants are saved once. It knows the
         # images' size, as some operations are faster then.
         pixels = tf.TensorSpec([None, size_px, size_px, features.CHANNELS], tf.uint8)
@@ -128,8 +125,7 @@ class ServedModel(tf.Module):
 
     def with_weights(self, folded: Mapping[str, np.ndarray]) -> "ServedModel":
         """The same model with other weights; it computes in their dtype."""
-        how = (self.size_px, self._background, self._max_side_px)
-        return ServedModel(self._network, folded, self.class_names, *how)
+        return ServedModel(self._network, folded, self.class_names, self.size_px, self.options)
 
     def description(self) -> dict[str, Any]:
         """What a program can know of the model without loading it, for `model.json`."""
@@ -143,8 +139,10 @@ class ServedModel(tf.Module):
             "preprocessing": {
                 "input": "files as they are: JPEG, PNG, BMP, GIF (first frame)",
                 "orientation": "by EXIF",
-                "background": list(self._background),
-                "max_side_px": self._max_side_px or None,
+                "background": list(self.options.background),
+                "max_side_px": self.options.max_side_px or None,
+                "gray16": self.options.gray16,
+                "max_pixels": self.options.max_pixels or None,
                 "crop": "largest centred square",
                 "resize": "bilinear, antialiased",
                 "normalisation": "inside the model",
@@ -176,10 +174,9 @@ class ServedModel(tf.Module):
         For no rows there is one of zeros, as convolutions take no empty batch.
         """
         count, size_px = tf.size(image_bytes, out_type=tf.int64), self.size_px
-        how = (size_px, self._background, self._max_side_px)
         rows = tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
         rows = rows.map(
-            lambda row, encoded: (row, eval_image.eval_image(encoded, *how)),
+            lambda row, encoded: (row, eval_image(encoded, size_px, self.options)),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         # Rows that fail drop out. One row more, which is cut off below, keeps the batch non-empty.

@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import tiny_export
-from picture_files import picture_file
+from nasty_corpus import huge_png
+from picture_files import RGB
+from PIL import Image
 from rich.console import Console
 
 from pipeline.commands import evaluate
@@ -96,14 +98,35 @@ def test_outputs_that_cannot_be_written_are_refused(model, tmp_path, output):
         bulk.run(model, [], tmp_path / output, top_k=2, num_workers=1)
 
 
-def test_webp_gets_an_answer_and_copies_of_a_path_too(tmp_path):
-    loaded = Classifier.load(tiny_export.write(tmp_path / "model"))
-    file = tmp_path / "picture.webp"
-    file.write_bytes(picture_file("webp"))
-    one, other = loaded.predict([str(file), str(file)], 3)
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Classifier:
+    return Classifier.load(tiny_export.write(tmp_path_factory.mktemp("tiny") / "model"))
+
+
+@pytest.mark.parametrize("file_format", ["webp", "tiff", "avif"])
+def test_what_tensorflow_does_not_read_gets_an_answer_and_copies_of_a_path_too(
+    tiny, tmp_path, file_format
+):
+    file = tmp_path / f"picture.{file_format}"
+    RGB.save(file)
+    one, other = tiny.predict([str(file), str(file)], 3)
     assert one.error is None
     assert one == other
     assert len(one.top_k) == 3
+
+
+def test_a_picture_with_too_many_pixels_is_neither_shown_nor_classified(tiny, tmp_path):
+    file = tmp_path / "huge.png"
+    file.write_bytes(huge_png())  # 110 kB that would take gigabytes
+    assert view.thumbnail(str(file)).plain == ""
+    [prediction] = tiny.predict([str(file)], 3)
+    assert prediction.error == "cannot be decoded: too many pixels: 30000 x 30000"
+    exact, more = tmp_path / "exact.png", tmp_path / "more.png"
+    Image.new("L", (1000, tiny_export.MAX_PIXELS // 1000)).save(exact)
+    Image.new("L", (1000, tiny_export.MAX_PIXELS // 1000 + 1)).save(more)
+    one, other = tiny.predict([str(exact), str(more)], 3)
+    assert one.error is None
+    assert other.error.startswith("cannot be decoded: too many pixels")
 
 
 def test_a_terminal_shows_the_picture_and_bars(folder):

@@ -256,6 +256,118 @@ def test_unusable_files_say_why(data, reason):
     assert "\n" not in caught.value.detail
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "AVIF"])
+def test_the_limit_of_pixels_is_the_argument_and_no_setting_of_the_process(
+    file_format, monkeypatch, recwarn
+):
+    assert Image.MAX_IMAGE_PIXELS is not None  # nobody has switched it off
+    data = encode(gradient(), file_format)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert image_ops.normalise(data, **LIMITS).height == 32
+    assert image_ops.small_pixels(data, max_side_px=8, max_pixels=10_000).size == (12, 8)
+    assert not recwarn.list
+    with pytest.raises(unusable.UnusableImageError, match="too many pixels: 48 x 32"):
+        image_ops.normalise(data, **{**LIMITS, "max_pixels": 32 * 48 - 1})
+    with pytest.raises(unusable.UnusableImageError, match="too many pixels: 48 x 32"):
+        image_ops.small_pixels(data, max_side_px=8, max_pixels=32 * 48 - 1)
+
+
+def test_of_a_tiff_pillow_has_a_limit_as_well(monkeypatch):
+    data = encode(gradient(), "TIFF")
+    with pytest.raises(unusable.UnusableImageError, match="too many pixels: 48 x 32"):
+        image_ops.normalise(data, **{**LIMITS, "max_pixels": 32 * 48 - 1})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(unusable.UnusableImageError, match=r"too many pixels: .* limit of 200"):
+        image_ops.normalise(data, **LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\xff\x0a" + bytes(40), "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000"),
+        (b"8BPS\0\1" + bytes(40), "PSD"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', "SVG"),
+        (b"\n<!doctype html><html>", "HTML"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "camera raw"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        (encode(gradient(), "TIFF", tiffinfo={254: 1}), "camera raw"),
+        (encode(Image.new("F", (8, 8)), "TIFF"), "32 bits"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(data, name):
+    with pytest.raises(unusable.UnusableImageError) as caught:
+        image_ops.normalise(data, **LIMITS)
+    assert caught.value.reason == unusable.UNSUPPORTED
+    assert name in caught.value.detail
+
+
+def test_an_avif_of_any_brand_is_read():
+    data = encode(gradient(), "AVIF")
+    assert data[4:12] == b"ftypavif"
+    other = data[:8] + b"mif1" + data[12:]  # its other brands still say avif
+    assert image_ops.normalise(other, **LIMITS).height == 32
+
+
+def test_the_first_picture_of_an_mpo_is_the_jpeg_that_it_is():
+    first, second = gradient(), gradient().rotate(180)
+    data = encode(first, "MPO", save_all=True, append_images=[second])
+    assert len(data) > 1.8 * len(encode(first, "JPEG"))
+    result = image_ops.normalise(data, **LIMITS)
+    assert (result.format, result.height, result.width) == ("jpeg", 32, 48)
+    assert len(result.data) < len(data) / 1.8
+    expected = tf.io.decode_image(encode(first, "JPEG"), channels=3).numpy()
+    np.testing.assert_array_equal(decode(result), expected)
+
+
+def twelve_bits(height=40, width=60):
+    """What an industrial camera writes: 12 bits in 16, and a few hot pixels."""
+    values = np.random.default_rng(0).integers(500, 3500, (height, width), np.uint16)
+    values[0, :5] = 65_535
+    return values
+
+
+def test_twelve_bits_in_sixteen_can_be_stretched():
+    data = sixteen_bit(twelve_bits()[..., None])
+    dark = decode(image_ops.normalise(data, **LIMITS))
+    bright = decode(image_ops.normalise(data, **LIMITS, gray16="stretch"))
+    assert np.percentile(dark, 99) <= 3500 >> 8
+    assert np.percentile(bright, 1) < 10
+    assert np.percentile(bright, 99) > 245
+    low, high = np.percentile(twelve_bits(), [0.5, 99.5], method="inverted_cdf")
+    expected = np.clip((twelve_bits() - float(low)) / (high - low), 0, 1) * 255
+    np.testing.assert_allclose(bright[..., 0], expected, atol=0.51)
+    tiff = encode(Image.fromarray(twelve_bits()), "TIFF")
+    assert np.array_equal(decode(image_ops.normalise(tiff, **LIMITS, gray16="stretch")), bright)
+    other = encode(gradient(), "PNG")
+    assert image_ops.normalise(other, **LIMITS, gray16="stretch").data == other
+
+
+def test_values_of_32_bits_can_be_stretched_only():
+    ramp = np.linspace(-3, 9, 200 * 200, dtype=np.float32).reshape(200, 200)
+    ramp[0, 0] = np.nan
+    data = encode(Image.fromarray(ramp), "TIFF")
+    limits = {**LIMITS, "max_side_px": 200}
+    pixels = decode(image_ops.normalise(data, **limits, gray16="stretch"))
+    assert (pixels[0, 5, 0], pixels[-1, -1, 0]) == (0, 255)
+    assert abs(int(pixels[100, 100, 0]) - 128) <= 2
+
+
+def test_a_tiff_whose_zero_is_white():
+    values = twelve_bits()
+    data = encode(Image.fromarray(values), "TIFF")
+    entry = struct.pack("<HHI", 262, 3, 1)
+    assert entry + b"\1\0" in data
+    data = data.replace(entry + b"\1\0", entry + b"\0\0")
+    pixels = decode(image_ops.normalise(data, **LIMITS))
+    np.testing.assert_array_equal(pixels[..., 0], (65_535 - values) >> 8)
+
+
 def test_header():
     assert image_ops.read_header(encode(gradient(), "WEBP")) == image_ops.Header("webp", 32, 48)
     assert image_ops.read_header(huge_png_header()) == image_ops.Header("png", 30_000, 30_000)

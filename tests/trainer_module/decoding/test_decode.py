@@ -104,7 +104,9 @@ def records_and_raw(side: int, image_format: str) -> tuple[np.ndarray, np.ndarra
     record = image_ops.normalise(raw, max_side_px=side, jpeg_quality=95, max_pixels=10**8).data
     return (
         eval_image.eval_image(tf.constant(record), 48).numpy().astype(np.int32),
-        eval_image.eval_image(tf.constant(raw), 48, max_side_px=side).numpy().astype(np.int32),
+        eval_image.eval_image(tf.constant(raw), 48, eval_image.FileOptions(max_side_px=side))
+        .numpy()
+        .astype(np.int32),
     )
 
 

@@ -1,16 +1,20 @@
 """The exported model: its signatures, its files, and raw picture files of every format."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_export
+from nasty_corpus import png_file
 from picture_files import FORMATS, picture_file
-from tiny_export import BACKGROUND, CLASSES, SIZE_PX
+from PIL import Image
+from tiny_export import BACKGROUND, CLASSES, MAX_PIXELS, SIZE_PX
 
 from trainer_module.data import eval_image
 
@@ -35,7 +39,8 @@ def infer(pixels: np.ndarray):
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_a_raw_file_gets_the_answer_of_the_training_path(name, signatures):
     encoded = picture_file(name)
-    eager = eval_image.eval_image(tf.constant(encoded), SIZE_PX, BACKGROUND).numpy()
+    options = eval_image.FileOptions(BACKGROUND, gray16="stretch")
+    eager = eval_image.eval_image(tf.constant(encoded), SIZE_PX, options).numpy()
     probabilities, pooled = infer(eager[None])
     answer = signatures["serving_default"](tf.constant([encoded]))
     np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5)
@@ -52,6 +57,24 @@ def test_every_signature_takes_an_empty_batch(signatures):
     assert signatures["embedding"](nothing)["embedding"].shape == (0, 128)
     assert signatures["serving_examples"](nothing)["probabilities"].shape == (0, len(CLASSES))
     assert signatures["eval_labels"](nothing)["label_index"].shape == (0,)
+
+
+def large(file_format: str, side_px: int) -> bytes:
+    """A small file of a large picture of one colour."""
+    if file_format == "PNG":
+        row = bytes(1 + (side_px + 7) // 8)
+        return png_file(side_px, side_px, 1, 0, zlib.compress(row * side_px))
+    buffer = io.BytesIO()
+    Image.new("L", (side_px, side_px)).save(buffer, file_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP"])
+def test_a_picture_with_too_many_pixels_is_not_decoded(signatures, file_format):
+    side = int(MAX_PIXELS**0.5)
+    batch = tf.constant([large(file_format, side), large(file_format, side + 1)])
+    answer = signatures["serving_default"](batch)["probabilities"].numpy()
+    assert np.isnan(answer).all(axis=1).tolist() == [False, True]
 
 
 def test_rows_that_cannot_be_decoded_spare_the_others(signatures):
