@@ -77,13 +77,14 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     import tensorflow as tf
 
     from trainer_module import loop, meter
+    from trainer_module.data import record_index
     from trainer_module.job import stop_signal
 
     try:
         loop.run(config, heartbeat)
     except InputError as error:
         return BAD_INPUT, str(error)
-    except meter.TrainingError as error:
+    except (meter.TrainingError, record_index.DataError) as error:
         return FAILED, str(error)
     except tf.errors.DataLossError as error:  # the same every time
         return FAILED, f"a record of data_dir is damaged: {error.message.splitlines()[0]}"

@@ -1,7 +1,7 @@
 """Top-1, top-5 and loss of an evaluation split, shared out over the ranks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -45,14 +45,14 @@ class Evaluation:
 
     def __call__(
         self,
-        dataset: tf.data.Dataset,
+        batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
         weights: Sequence[tf.Tensor],
         on_batch: Callable[[], None] = lambda: None,
     ) -> Result:
         """Evaluates.
 
         Args:
-          dataset: this rank's share, of (images, labels).
+          batches: this rank's share, of (images, labels).
           weights: kernels, vectors and statistics.
           on_batch: called after each batch.
 
@@ -64,7 +64,7 @@ class Evaluation:
         """
         sums = np.zeros(5, np.float64)
         secs = []
-        for images, labels in dataset:
+        for images, labels in batches:
             start = time.perf_counter()
             sums += self._sums(images, labels, *weights).numpy()
             secs.append(time.perf_counter() - start)

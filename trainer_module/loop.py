@@ -29,6 +29,7 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
 
     Raises:
       InputError: the data or a checkpoint does not fit the settings.
+      DataError: a record is damaged or cannot be decoded.
       TrainingError: the loss diverged, or ranks ended with different weights.
       TrainingInterrupted: SIGTERM came.
     """
@@ -67,7 +68,7 @@ def _train(training: Training) -> Results:
     stages, begin = training.schedule.stages(), training.steps_taken()
     if begin == training.schedule.total_steps or _stops_early(training):
         return results
-    batches = iter(training.train_dataset(stages, begin))
+    batches = training.train_batches(stages, begin)
     for stage, first, end in stages:
         begin = max(first, training.steps_taken())
         if begin < end and not _stops_early(training):
@@ -121,7 +122,7 @@ def _evaluate(training: Training) -> Results:
     for name, variables in training.state.candidates().items():
         heartbeat.phase = COMPILING
         weights = [variable.read_value() for variable in variables]
-        result = training.evaluation(training.eval_dataset(), weights, evaluated_a_batch)
+        result = training.evaluation(training.eval_batches(), weights, evaluated_a_batch)
         training.log.evaluation(step, training.schedule.epoch_at(step), name, result)
         results[name] = result
     return results

@@ -2,9 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
@@ -13,7 +14,7 @@ from trainer_module import devices
 from trainer_module.build import build
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
-from trainer_module.data import input_pipeline, record_index
+from trainer_module.data import bad_records, input_pipeline, record_index
 from trainer_module.distributed import Ranks
 from trainer_module.evaluate import Evaluation
 from trainer_module.job.heartbeat import Heartbeat
@@ -78,6 +79,35 @@ class Training:
         """This rank's batches of the training split, from step `begin` of `stages` on."""
         return input_pipeline.train_dataset(
             self.train_index, self.config, stages, begin, len(self.class_names), self.ranks
+        )
+
+    def train_batches(
+        self, stages: Sequence[tuple[Stage, int, int]], begin: int
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """The batches of `train_dataset`; an error names its records.
+
+        Raises:
+          DataError: records are damaged or cannot be decoded.
+        """
+        config, examples = self.config, len(self.train_index)
+
+        def examples_of(number: int) -> np.ndarray:
+            batch = (begin + number, config.train_batch_size)
+            return input_pipeline.step_examples(config.seed, *batch, self.ranks, examples)[0]
+
+        dataset = self.train_dataset(stages, begin)
+        return bad_records.named_batches(dataset, self.train_index, examples_of)
+
+    def eval_batches(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """The batches of `eval_dataset`; an error names its records.
+
+        Raises:
+          DataError: records are damaged or cannot be decoded.
+        """
+        mine = range(self.ranks.rank, len(self.eval_index), self.ranks.size)
+        size = self.config.eval_batch_size
+        return bad_records.named_batches(
+            self.eval_dataset(), self.eval_index, lambda number: mine[number * size :][:size]
         )
 
     def eval_dataset(self) -> tf.data.Dataset:

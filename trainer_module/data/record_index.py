@@ -19,7 +19,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class DataError(ValueError):
-    """A record is damaged."""
+    """A record is damaged, or holds a picture that cannot be decoded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +59,13 @@ class RecordIndex:
         complete = len(body) == length + tfrecord.FOOTER_BYTES
         record = tfrecord.checked_record(body) if complete else None
         if record is None:
-            start = offset - tfrecord.HEADER_BYTES
-            raise DataError(f"{path}: the record at offset {start} is damaged (CRC differs)")
+            raise DataError(f"{self.location(index)} is damaged (CRC differs)")
         return record
+
+    def location(self, index: int) -> str:
+        """Where a record lies, in words."""
+        start = int(self.offset[index]) - tfrecord.HEADER_BYTES
+        return f"{self.files[self.shard[index]]}: the record at offset {start}"
 
 
 def find_shards(data_dir: str, split_names: Sequence[str]) -> list[str]:
