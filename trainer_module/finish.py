@@ -123,7 +123,7 @@ def _write_parity(training: Training, weights: Sequence[np.ndarray]) -> None:
             features.CLASS_TEXT: tf.io.FixedLenFeature([], tf.string, default_value=""),
         },
     )
-    encoded = parsed[features.ENCODED].numpy()
+    encoded = tf.unstack(parsed[features.ENCODED])  # tensors: decoding takes no plain bytes
     size_px = training.config.eval_img_size
     batch = tf.stack([eval_image.eval_image(image, size_px) for image in encoded])
     probabilities = tf.nn.softmax(logits(batch, *map(tf.constant, weights))).numpy()
