@@ -15,13 +15,15 @@ run: setup ## set up, write the digits, run the whole pipeline on them
 test: check ## set up, check style, run the tests
 	@$(BIN)/python -m pytest tests
 
-check: setup ## set up, check style (ruff) and that docs/config.md is up to date
+check: setup ## set up, check style (ruff) and that what `make docs` writes is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -W ignore tools/config_docs.py --check
+	@$(BIN)/python -W ignore tools/lineage_schema.py --check
 
-docs: setup ## write docs/config.md from the config classes
+docs: setup ## write docs/config.md and the JSON schema of records from their classes
 	@$(BIN)/python -W ignore tools/config_docs.py
+	@$(BIN)/python -W ignore tools/lineage_schema.py
 
 setup: ## set up .venv; at once when it is up to date
 	@tools/setup.sh

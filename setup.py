@@ -15,7 +15,10 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
-    package_data={"pipeline.report": ["templates/*.html"]},
+    package_data={
+        "pipeline.report": ["templates/*.html"],
+        "lineage": ["schema/*.json", "views/templates/*.html"],
+    },
     install_requires=[
         "tensorflow>=2.16.2,<2.22",
         "tfx>=1.16.0,<1.22",
@@ -53,6 +56,7 @@ setuptools.setup(
             "pytest-timeout>=2.3,<3",  # a deadline for each test
             "pytest-xdist>=3.6,<4",  # two workers
             "hypothesis>=6.100,<7",
+            "jsonschema>=4.20,<5",  # holds records of runs against their schema
             "boto3>=1.28,<2",
             "flask>=3,<4",  # moto's server
             "flask-cors>=5,<7",

@@ -1,6 +1,5 @@
 """SavedModels as files: where an artifact keeps its own, versions in a push folder, content."""
 
-import hashlib
 import posixpath
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.content_digest import digest_of_files
 from preprocessing.files.digest import sha256_of
 from trainer_module.serving import export_files
 
@@ -64,12 +64,9 @@ def damaged_files(folder: str) -> list[str]:
 
 def content_digest(folder: str) -> str:
     """SHA-256, hexadecimal, over the relative paths and bytes of all files under `folder`."""
-    digest = hashlib.sha256()
-    for name in _files(folder):
-        sha256 = _file_sha256(posixpath.join(folder, name))
-        # Fixed-length digests, and a separator no path holds: no two folders read the same.
-        digest.update(name.encode() + b"\0" + bytes.fromhex(sha256))
-    return digest.hexdigest()
+    names = _files(folder)
+    digests = {name: _file_sha256(posixpath.join(folder, name)) for name in names}
+    return digest_of_files(digests)
 
 
 def _files(folder: str) -> list[str]:

@@ -5,7 +5,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from pipeline.commands import bless, demo_data, evaluate, predict, run, train
+from pipeline.commands import bless, demo_data, evaluate, lineage, predict, run, runs, train
 from preprocessing import command_line
 
 # What --version tells, beside our own.
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (demo_data, run, train, predict, evaluate, bless):
+    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage):
         command.add_parser(commands)
     return parser
 

@@ -40,6 +40,33 @@ def kept_runs(output_dir: Path) -> list[str]:
     return sorted(path.parent.name for path in output_dir.glob("reports/*/config.yaml"))
 
 
+def find(given: str | None) -> Path:
+    """The output folder that a command means.
+
+    Args:
+      given: what the person said, None for nothing: then it is the only one in `runs/`.
+
+    Returns:
+      Its absolute path.
+
+    Raises:
+      InputError: it is no folder, or there is not exactly one in `runs/`.
+    """
+    if given is not None:
+        folder = Path(given).absolute()
+        if not folder.is_dir():
+            raise InputError(
+                f"--output_dir must be the output folder of a run. Received: {given!r}"
+            )
+        return folder
+    names = (SUMMARY_FILE, METADATA_FILE, ARTIFACTS_FOLDER)
+    known = sorted({path.parent for name in names for path in Path("runs").glob(f"*/{name}")})
+    if len(known) != 1:
+        found = ", ".join(str(folder) for folder in known) or "none"
+        raise InputError(f"--output_dir must name the output folder of a run. In runs/: {found}")
+    return known[0].absolute()
+
+
 @contextlib.contextmanager
 def locked(output_dir: Path) -> Iterator[None]:
     """Holds the folder for one run. The system lets go of the lock when the process ends.

@@ -67,7 +67,7 @@ def run(
     )
     for name in (features.STATISTICS_FILE, features.CLASS_FREQUENCIES_FILE):
         shutil.copyfile(dataset / name, graph / name)
-    summary = json.loads((source / ingest.SUMMARY_FILE).read_text(encoding="utf-8"))
+    summary = json.loads((source / features.INGESTION_FILE).read_text(encoding="utf-8"))
     left_out = [
         f"left out: {count} of the source's split {split!r}"
         for split, count in summary["left_out"].items()

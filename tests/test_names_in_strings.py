@@ -22,8 +22,8 @@ MADE_UP = {
     "tests/test_import_direction.py",
     "tests/test_names_in_strings.py",
 }
-# Names in ML Metadata that look like those of code and are none.
-STORED = {"pipeline.bless.GateOverride"}
+# Names in ML Metadata and of files that look like those of code and are none.
+STORED = {"pipeline.bless.GateOverride", "lineage.json", "preprocessing.log"}
 DOTTED = re.compile(rf"({'|'.join(own_code.PACKAGES)})(\.\w+)+")
 
 

@@ -126,8 +126,12 @@ class Verdict:
     @classmethod
     def from_json(cls, text: str) -> "Verdict":
         """Reads what `to_json` wrote."""
-        values = json.loads(text)
-        values["rules"] = [Rule(**rule) for rule in values["rules"]]
+        return cls.from_values(json.loads(text))
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> "Verdict":
+        """Reads the object in that JSON."""
+        values = {**values, "rules": [Rule(**rule) for rule in values["rules"]]}
         if values.get("override") is not None:
             values["override"] = Override(**values["override"])
         return cls(**values)

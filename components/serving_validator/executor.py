@@ -19,10 +19,10 @@ from tfx.utils import io_utils
 
 from components import progress, saved_models
 from components.serving_validator import warm_up_requests
+from components.stored_names import SERVING_CHECK_FILE
 
 PARITY_FILE = "parity.tfrecord"
 EXTRA_EXPORTS_FILE = "extra_exports/extra_exports.json"
-RESULT_FILE = "serving_check.json"
 PROBE = Path(__file__).with_name("probe.py")
 # Loading, tracing and the repeated batches of a large model stay far below this.
 TIMEOUT_SECS = 1800.0
@@ -82,7 +82,7 @@ class Executor(base_executor.BaseExecutor):
         logging.info("Serving check: %s", result.reason)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         text = json.dumps(dataclasses.asdict(result), indent=2)
-        io_utils.write_string_file(posixpath.join(blessing.uri, RESULT_FILE), text)
+        io_utils.write_string_file(posixpath.join(blessing.uri, SERVING_CHECK_FILE), text)
         # The property and the file by which TFX's Pusher and its tools know a blessing.
         blessing.set_int_custom_property("blessed", int(result.blessed))
         marker = "INFRA_BLESSED" if result.blessed else "INFRA_NOT_BLESSED"

@@ -36,6 +36,15 @@ def take(uri: str | Path) -> str:
     return _keep(Path(uri), states, _digests(Path(uri), states))
 
 
+def published(uri: str | Path) -> dict[str, str]:
+    """The SHA-256 of each file of an artifact, as it was when it was published.
+
+    Returns:
+      Digests by path below the artifact's folder; none where nothing was noted.
+    """
+    return _column(_load(_record_path(Path(uri))) or {}, "sha256")
+
+
 def difference(uri: str | Path, fingerprint: str) -> str | None:
     """Says how an artifact's files differ from what was published.
 

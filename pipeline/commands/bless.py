@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     reason = " ".join(args.reason.split())
     if not reason:
         raise InputError("--reason must say why the model is to be served. Received: nothing")
-    output_dir = _output_dir(args.output_dir)
+    output_dir = folders.find(args.output_dir)
     run_id = _last_run(output_dir) if args.run == LATEST else args.run
     config = _config(output_dir, run_id)
     uri = args.metadata_uri or config.pipeline.metadata_uri
@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         with capture.to_file(folders.log_dir(output_dir, run_id) / "bless.log"):
             # Importing TFX takes seconds, and prints.
             from components.evaluator.verdict import Override
+            from lineage.making import recorder
             from pipeline import bless
             from pipeline.mlmd import connection
 
@@ -65,25 +66,12 @@ def run(args: argparse.Namespace) -> int:
             override = Override(reason, getpass.getuser(), now)
             blessed = bless.bless(store, run_id, override, output_dir / folders.ARTIFACTS_FOLDER)
             _show(output_dir, config, run_id, blessed)
+            said = {"status": "pushed", "verdict": blessed.verdict.reason(), "nodes": []}
+            recorder.update(connection.open_store(store), output_dir, run_id, said)
         for line in blessed.verdict.lines():
             print(line, file=capture.terminal)
         print(f"pushed to  {blessed.destination}", file=capture.terminal)
     return failures.DONE
-
-
-def _output_dir(given: str | None) -> Path:
-    if given is not None:
-        folder = Path(given).absolute()
-        if not folder.is_dir():
-            raise InputError(
-                f"--output_dir must be the output folder of a run. Received: {given!r}"
-            )
-        return folder
-    ended = sorted(path.parent for path in Path("runs").glob(f"*/{folders.SUMMARY_FILE}"))
-    if len(ended) != 1:
-        found = ", ".join(str(folder) for folder in ended) or "none"
-        raise InputError(f"--output_dir must name the output folder of a run. In runs/: {found}")
-    return ended[0].absolute()
 
 
 def _last_run(output_dir: Path) -> str:

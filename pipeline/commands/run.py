@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from lineage.making.recorder import Recorder
 from pipeline import config_file, node_names, preflight
 from pipeline.runner import session
 from preprocessing.errors import InputError
@@ -62,5 +63,11 @@ def run(args: argparse.Namespace) -> int:
         return explain.run(config, preflight.check_data(config), output_dir)
     data = preflight.check(config, output_dir)
     return session.run(
-        config, data, output_dir, verbose=args.verbose, first=args.first, last=args.last
+        config,
+        data,
+        output_dir,
+        recorder=Recorder(),
+        verbose=args.verbose,
+        first=args.first,
+        last=args.last,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from components.evaluator import verdict
-from components.serving_validator.executor import RESULT_FILE
+from components.stored_names import SERVING_CHECK_FILE
 from pipeline import config_file
 from pipeline.config import PipelineConfig
 from pipeline.node_result import NodeResult
@@ -19,7 +19,6 @@ from preprocessing import features
 from preprocessing.files.new_file import write_text
 
 TRAIN_LOG_FILE = "train_log.jsonl"
-QUARANTINE_FILE = "quarantine.jsonl"
 # A page has to stay readable; the whole lists lie beside it in the artifacts.
 MAX_QUARANTINE_ROWS = 100
 
@@ -50,7 +49,7 @@ def write(
         **_evaluation(results),
         **_training(results),
         **_quarantine(results),
-        "serving": output_json(results, "ServingValidator", "blessing", RESULT_FILE),
+        "serving": output_json(results, "ServingValidator", "blessing", SERVING_CHECK_FILE),
     }
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, environment.get_template("report.html").render(values))
@@ -88,7 +87,7 @@ def _training(results: Sequence[NodeResult]) -> dict[str, Any]:
 
 
 def _quarantine(results: Sequence[NodeResult]) -> dict[str, Any]:
-    rows = _json_lines(output(results, "ImagePreprocessor", "quarantine"), QUARANTINE_FILE)
+    rows = _json_lines(output(results, "ImagePreprocessor", "quarantine"), features.QUARANTINE_FILE)
     return {
         "quarantine": rows[:MAX_QUARANTINE_ROWS],
         "hidden_quarantine": max(len(rows) - MAX_QUARANTINE_ROWS, 0),

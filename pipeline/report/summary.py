@@ -12,8 +12,9 @@ from ml_metadata.proto import metadata_store_pb2
 from components.evaluator import verdict
 from components.example_validator.anomaly import refused_anomalies
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
-from components.serving_validator.executor import RESULT_FILE
+from components.stored_names import SERVING_CHECK_FILE
 from pipeline.node_result import NodeResult
+from preprocessing import features
 from preprocessing.files.new_file import write_text
 from preprocessing.stage.counts import equations
 
@@ -66,8 +67,8 @@ def summarize(
     gate = judged(results)
     pushed = _pushed_to(results)
     model = output(results, "HorovodTrainer", "model")
-    counts = output_json(results, "ImagePreprocessor", "transformed_examples", "counts.json")
-    ingestion = output_json(results, "ImageExampleGen", "examples", "ingestion.json")
+    counts = output_json(results, "ImagePreprocessor", "transformed_examples", features.COUNTS_FILE)
+    ingestion = output_json(results, "ImageExampleGen", "examples", features.INGESTION_FILE)
     return {
         "run_id": run_id,
         "status": FAILED if failure is not None else _status(results, gate, pushed),
@@ -118,7 +119,7 @@ def _status(results: Sequence[NodeResult], gate: verdict.Verdict | None, pushed:
     """`partial` is a run that ends before the Pusher and in which nothing said no."""
     if pushed:
         return PUSHED
-    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    check = output_json(results, "ServingValidator", "blessing", SERVING_CHECK_FILE)
     refused = (gate is not None and not gate.blessed) or (
         check is not None and not check["blessed"]
     )
@@ -128,7 +129,7 @@ def _status(results: Sequence[NodeResult], gate: verdict.Verdict | None, pushed:
 
 def _reason(gate: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
     """The line of the gate; where the gate said yes and the serving check no, the latter's."""
-    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE)
+    check = output_json(results, "ServingValidator", "blessing", SERVING_CHECK_FILE)
     if gate is not None and gate.blessed and check is not None and not check["blessed"]:
         return f"not blessed: {check['reason']}"
     if gate is not None:
@@ -139,7 +140,7 @@ def _reason(gate: verdict.Verdict | None, results: Sequence[NodeResult]) -> str:
 
 def _exports(results: Sequence[NodeResult]) -> list[str]:
     """A line for each further variant of the model: what it loses against the export."""
-    check = output_json(results, "ServingValidator", "blessing", RESULT_FILE) or {}
+    check = output_json(results, "ServingValidator", "blessing", SERVING_CHECK_FILE) or {}
     return [
         f"{entry['name']}: top-1 {entry['top_1']:.4f}, change {entry['top_1_change']:+.4f}; "
         f"probabilities {_differ(entry['max_difference'])}, allowed "

@@ -1,6 +1,7 @@
 """One local run: from a checked config to the summary, the report and the exit status."""
 
 import contextlib
+import datetime
 import itertools
 import logging
 import signal
@@ -15,6 +16,7 @@ from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
 from pipeline.mlmd import connection
 from pipeline.node_result import NodeError, NodeResult
+from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
@@ -27,6 +29,7 @@ def run(
     data: Survey,
     output_dir: Path,
     *,
+    recorder: Recorder,
     verbose: bool = False,
     first: str | None = None,
     last: str | None = None,
@@ -37,6 +40,7 @@ def run(
       config: the validated config.
       data: what a look at its data told.
       output_dir: absolute path of the run's output folder.
+      recorder: is told when the run starts and when it ends.
       verbose: whether the output of libraries goes to the terminal instead of the logs.
       first: start with this node; those before it give their newest results.
       last: end with this node.
@@ -48,7 +52,7 @@ def run(
       InputError: another run uses the folder, or ML Metadata cannot be reached.
     """
     with folders.locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
-        run_id = _new_run_id(output_dir)
+        run_id, started = _new_run_id(output_dir), datetime.datetime.now(datetime.timezone.utc)
         log_dir = folders.log_dir(output_dir, run_id)
         log_dir.mkdir(parents=True)
         folders.report_dir(output_dir, run_id).mkdir(parents=True)
@@ -68,6 +72,8 @@ def run(
             plan = partial_run.plan(dag, first, last)
             run_claims.claim(dag, output_dir)
             dead = run_claims.fail_dead_executions(dag, output_dir)
+            facts = RunFacts(run_id, started, config, output_dir, store)
+            recorder.started(facts)
         if dead:
             console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
         for note in plan.notes:
@@ -83,10 +89,11 @@ def run(
         try:
             with capture.to_file(log_dir / "finish.log"):
                 summary = _finish(config, run_id, results, error, output_dir)
+                recorder.ended(facts, summary)
         except OSError as unwritten:  # a full disk, which may be why a node failed as well
             if error is not None:
                 console.print(f"\n{error.node_id} failed: {failures.one_line(error.__cause__)}")
-            console.print(f"the report and the summary cannot be written: {unwritten}")
+            console.print(f"report, summary or record cannot be written: {unwritten}")
             return failures.STEP_FAILED
         _tell(console, summary, error, config, output_dir)
         if error is not None:

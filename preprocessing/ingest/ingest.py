@@ -26,6 +26,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
 from preprocessing.files.publish import staged
@@ -35,10 +36,7 @@ from preprocessing.sources.base import Source
 from preprocessing.sources.opening import open_source
 
 # With the layout of what is written, which its readers need.
-__all__ = ["INDEX_FOLDER", "SPLITS", "SUMMARY_FILE", "index_files", "ingest", "read_index"]
-__all__ += ["split_folder"]
-
-SUMMARY_FILE = "ingestion.json"
+__all__ = ["INDEX_FOLDER", "SPLITS", "index_files", "ingest", "read_index", "split_folder"]
 
 
 def ingest(
@@ -94,7 +92,7 @@ def ingest(
             )
         shutil.rmtree(scratch)
         summary = _summary(source, plan, staging, eval_fraction)
-        write_text(str(staging / SUMMARY_FILE), json.dumps(summary, indent=2) + "\n")
+        write_text(str(staging / features.INGESTION_FILE), json.dumps(summary, indent=2) + "\n")
     return summary
 
 

@@ -41,8 +41,6 @@ from preprocessing.stage.source_shard import (
     units,
 )
 
-COUNTS_FILE = "counts.json"
-
 
 def preprocess(
     source: str,
@@ -94,7 +92,7 @@ def preprocess(
         bad = quarantine.write_quarantine(_quarantined(sources, scratch), lists, scratch)
         problem = quarantine.reason_to_stop(bad, result, options.max_bad_fraction)
         if problem:
-            raise _stop(problem, lists, stopped, quarantine.QUARANTINE_FILE)
+            raise _stop(problem, lists, stopped, features.QUARANTINE_FILE)
         _fill(staging, sources, result, class_names, options)
         _move_files(lists, quarantine_folder)
         shutil.rmtree(scratch)
@@ -129,7 +127,7 @@ def _fill(
     text = "".join(f"{name}\n" for name in class_names)
     write_text(str(staging / features.CLASS_NAMES_FILE), text)
     text = json.dumps(result.as_json(), indent=2) + "\n"
-    write_text(str(staging / COUNTS_FILE), text)
+    write_text(str(staging / features.COUNTS_FILE), text)
 
 
 def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from preprocessing import features
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file
 from preprocessing.stage.counts import Counts
 
-QUARANTINE_FILE = "quarantine.jsonl"
 # Reason of a file whose bytes never arrived; most other reasons are those of images.unusable.
 UNREADABLE = "unreadable file"
 NO_CLASS = "no class"
@@ -30,7 +30,7 @@ def write_quarantine(entries: Iterable[dict[str, Any]], folder: str, scratch: st
       The path of the file.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    path = str(Path(folder) / QUARANTINE_FILE)
+    path = str(Path(folder) / features.QUARANTINE_FILE)
     # The number keeps entries that are equal so far in the order in which they came.
     rows = (
         (entry["uri"], entry["sha256"], number, json.dumps(entry, ensure_ascii=False))

@@ -62,7 +62,7 @@ def run(path, output, maker, **options):
     summary = ingest.ingest(
         str(path), str(output), make_pipeline=maker, facts=f"{output}-facts", **given
     )
-    assert json.loads((output / ingest.SUMMARY_FILE).read_text()) == summary
+    assert json.loads((output / features.INGESTION_FILE).read_text()) == summary
     return summary
 
 

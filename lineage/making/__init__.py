@@ -1,0 +1,1 @@
+"""What a run's record is made of: settings, code and machine at its start, the rest at its end."""

@@ -1,0 +1,101 @@
+"""Keeps the record of each run, as a file beside its artifacts and in ML Metadata."""
+
+import datetime
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ml_metadata.metadata_store import metadata_store
+
+from lineage.making import build, code, machine
+from lineage.record import files
+from lineage.record.parts import RunInfo
+from lineage.record.run import Run
+from lineage.store import runs
+from pipeline import config_file
+from pipeline.mlmd import liveness
+from pipeline.mlmd.connection import open_store
+from pipeline.output_dir import ARTIFACTS_FOLDER
+from pipeline.runner.recording import RunFacts
+
+
+class Recorder:
+    """Called by a run when it starts and when it ends."""
+
+    def started(self, run: RunFacts) -> None:
+        """Writes down settings, code, versions and machine as they are now.
+
+        What a run that was killed left in the same folder is brought to an end first.
+        """
+        store, artifacts = open_store(run.connection), run.output_dir / ARTIFACTS_FOLDER
+        for path in sorted((artifacts / files.FOLDER).glob(f"*/{files.FILE}")):
+            _end_of_killed(path, store)
+        context = runs.context_of(store, run.id)
+        record = Run(
+            run=RunInfo(
+                id=run.id,
+                pipeline=run.config.pipeline.name,
+                state="running",
+                started=run.started,
+                output_dir=str(run.output_dir),
+                output_id=liveness.output_id(run.output_dir),
+                host=liveness.host(),
+                pid=context.custom_properties["pid"].int_value if context is not None else 0,
+            ),
+            root=str(artifacts),
+            # As it is kept beside the report: without a password.
+            settings=yaml.safe_load(config_file.dump(run.config)),
+            code=code.read(),
+            versions=machine.versions(),
+            machine=machine.read(),
+        )
+        _keep(store, record, artifacts)
+
+    def ended(self, run: RunFacts, summary: Mapping[str, Any]) -> None:
+        """Adds what became of the run."""
+        store, artifacts = open_store(run.connection), run.output_dir / ARTIFACTS_FOLDER
+        start = files.read(files.path_of(artifacts, run.id))
+        record = build.complete(start, store, runs.context_of(store, run.id), summary)
+        _keep(store, build.ended(record, _now()), artifacts)
+
+
+def update(
+    store: metadata_store.MetadataStore, output_dir: Path, run_id: str, summary: Mapping[str, Any]
+) -> None:
+    """Writes the record of a run again, to whose story something was added.
+
+    Args:
+      store: where the run is.
+      output_dir: its output folder.
+      run_id: the run; where it has no record, as those of earlier versions, it gets none.
+      summary: what became of the run now, as `Recorder.ended` takes it.
+    """
+    artifacts = output_dir / ARTIFACTS_FOLDER
+    path = files.path_of(artifacts, run_id)
+    if path.is_file():
+        record = build.complete(files.read(path), store, runs.context_of(store, run_id), summary)
+        _keep(store, record, artifacts)
+
+
+def _keep(store: metadata_store.MetadataStore, record: Run, artifacts: Path) -> None:
+    # The file first: it is what is left where no store is.
+    path = files.path_of(artifacts, record.run.id)
+    files.write(path, record)
+    runs.put_record(store, record, str(path))
+
+
+def _end_of_killed(path: Path, store: metadata_store.MetadataStore) -> None:
+    record = files.read(path)
+    context = runs.context_of(store, record.run.id)
+    if record.run.state != "running" or context is None:
+        return
+    logging.warning("run %s was killed", record.run.id)
+    record = build.complete(record, store, context)
+    info = record.run.model_copy(update={"state": "killed", "said": "killed"})
+    _keep(store, record.model_copy(update={"run": info}), path.parents[2])
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -1,0 +1,97 @@
+"""What all places that runs are read from have in common."""
+
+import abc
+from collections.abc import Iterable
+from pathlib import Path
+
+from lineage.record.parts import Artifact
+from lineage.record.run import Run, RunLine
+from pipeline.mlmd import liveness
+from preprocessing.errors import InputError
+
+RUNNING, KILLED = "running", "killed"
+# As many runs are named where the one that was asked for is not there.
+_NAMED_RUNS = 5
+
+
+class RunSource(abc.ABC):
+    """A place that runs are read from.
+
+    Attributes:
+      name: what to call it, as in `the records in runs/digits`.
+      output_dir: the output folder that it belongs to, None if it is of no single one.
+      notes: what a person should know of it, a line each.
+    """
+
+    def __init__(self, name: str, output_dir: Path | None):
+        self.name, self.output_dir = name, output_dir
+        self.notes: list[str] = []
+
+    @abc.abstractmethod
+    def lines(self, limit: int | None = None) -> list[RunLine]:
+        """The lines of the newest runs, or of all, the newest first."""
+
+    @abc.abstractmethod
+    def find(self, run_id: str) -> Run | None:
+        """A run, None where it is not here."""
+
+    @abc.abstractmethod
+    def artifact(self, artifact_id: int) -> Artifact | None:
+        """An artifact by its number, None where it is not here."""
+
+    @abc.abstractmethod
+    def artifact_at(self, uri: str) -> Artifact | None:
+        """The same by its folder."""
+
+    def run(self, run_id: str) -> Run:
+        """A run.
+
+        Raises:
+          InputError: it is not here; with the names of some that are.
+        """
+        found = self.find(run_id)
+        if found is None:
+            raise InputError(f"{self.name} must have run {run_id!r}; {self.named_runs()}")
+        return found
+
+    def latest(self) -> RunLine:
+        """The newest run.
+
+        Raises:
+          InputError: there is none.
+        """
+        newest = self.lines(limit=1)
+        if not newest:
+            raise InputError(f"{self.name} must have a run; there is none yet")
+        return newest[0]
+
+    def named_runs(self) -> str:
+        """Some runs by name, for errors."""
+        names = [line.id for line in self.lines(limit=_NAMED_RUNS)]
+        return f"the last ones are: {', '.join(names) or 'none'}"
+
+    def state_of(self, line: RunLine) -> str:
+        """The state of a run; one whose process is gone without a word was killed."""
+        if line.state != RUNNING:
+            return line.state
+        own = self.output_dir
+        if own is None or not line.output_id or line.output_id != liveness.known_output_id(own):
+            own = Path(line.output_dir) if line.host == liveness.host() else None
+        return KILLED if own is not None and liveness.is_free(own) else RUNNING
+
+    def settled(self, run: Run) -> Run:
+        """A run, with the state of what was killed."""
+        state = self.state_of(run.line())
+        if state == run.run.state:
+            return run
+        nodes = [
+            node.model_copy(update={"state": state}) if node.state == RUNNING else node
+            for node in run.nodes
+        ]
+        info = run.run.model_copy(update={"state": state})
+        return run.model_copy(update={"run": info, "nodes": nodes})
+
+
+def newest_first(lines: Iterable[RunLine]) -> list[RunLine]:
+    """Sorted by their start."""
+    return sorted(lines, key=lambda line: (line.started, line.id), reverse=True)

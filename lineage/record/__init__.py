@@ -1,0 +1,1 @@
+"""The record of a run: what is in it, where it is kept, how it is made."""

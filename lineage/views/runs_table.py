@@ -1,0 +1,65 @@
+"""The table of runs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lineage.record.run import RunLine
+from lineage.views import words
+
+_HEAD = ("RUN", "WHEN", "STATE", "DURATION", "IMAGES", "TOP-1", "VERDICT", "PUSHED")
+_NUMBERS = (3, 4)
+
+
+def text(lines: Iterable[RunLine]) -> str:
+    """A row a run."""
+    return words.table(_HEAD, map(_row, lines), _NUMBERS)
+
+
+def grouped_text(lines: Sequence[RunLine]) -> str:
+    """The runs of each dataset below a line that says which one that is."""
+    parts = []
+    for digest, members in groups(lines).items():
+        images = max((line.images or 0 for line in members), default=0)
+        of = f"dataset {words.short(digest)}, {words.counted(images, 'image')}"
+        parts.append(f"{of if digest else 'no dataset'}\n{text(members)}")
+    return "\n\n".join(parts)
+
+
+def groups(lines: Iterable[RunLine]) -> dict[str, list[RunLine]]:
+    """The runs by the digest of their dataset, that of the newest run first."""
+    found: dict[str, list[RunLine]] = {}
+    for line in lines:
+        found.setdefault(line.dataset, []).append(line)
+    return found
+
+
+def as_json(lines: Iterable[RunLine]) -> str:
+    """A list with an object a run."""
+    return json.dumps([_object(line) for line in lines], indent=2, ensure_ascii=False)
+
+
+def grouped_json(lines: Sequence[RunLine]) -> str:
+    """A list with an object a dataset: its digest and its runs."""
+    found = [
+        {"dataset": digest, "runs": [_object(line) for line in members]}
+        for digest, members in groups(lines).items()
+    ]
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _row(line: RunLine) -> tuple[str, ...]:
+    return (
+        line.id,
+        words.when(line.started),
+        words.state(line.state),
+        words.duration(line.secs),
+        words.NONE if line.images is None else f"{line.images:,}",
+        words.share(line.top_1, (line.top_1_low, line.top_1_high)),
+        words.verdict(line),
+        words.pushed(line.pushes),
+    )
+
+
+def _object(line: RunLine) -> dict[str, Any]:
+    return line.model_dump(mode="json")

@@ -1,0 +1,76 @@
+"""`effnet runs`: a table of all runs."""
+
+import argparse
+
+from lineage.reading.finding import MIN_DIGEST_CHARS
+from lineage.record.run import RunLine
+from lineage.views import runs_table
+from pipeline.commands import where_runs_are
+from preprocessing import failures
+from preprocessing.errors import InputError
+
+# In the table; more scroll away.
+SHOWN_RUNS = 20
+_ALL_DATASETS = ""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-command."""
+    parser = commands.add_parser(
+        "runs",
+        help="a table of all runs",
+        description="Lists runs, the newest first: when, state, duration, images, top-1 with its "
+        "interval, verdict, and what was pushed. Exit status: 0 done, 2 there is no such run.",
+    )
+    parser.add_argument(
+        "--last",
+        metavar="N",
+        type=int,
+        help=f"the newest N ({SHOWN_RUNS} in the table; all with --json or --data)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIGEST",
+        nargs="?",
+        const=_ALL_DATASETS,
+        help="group by dataset; with the beginning of a digest, only the runs of that dataset",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    where_runs_are.add_options(parser)
+    parser.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the table."""
+    if args.last is not None and args.last < 1:
+        raise InputError(f"--last must be 1 or more. Received: {args.last}")
+    source = where_runs_are.open_source(args)
+    is_short = not args.json and args.data is None
+    limit = args.last or (SHOWN_RUNS if is_short else None)
+    # One more tells whether there are more.
+    lines = source.lines(limit=limit + 1 if limit else None)
+    hidden, lines = bool(limit and len(lines) > limit), lines[:limit]
+    where_runs_are.tell_notes(source)
+    if args.data is not None:
+        lines = _of_dataset(lines, args.data)
+        print(runs_table.grouped_json(lines) if args.json else runs_table.grouped_text(lines))
+    else:
+        print(runs_table.as_json(lines) if args.json else runs_table.text(lines))
+    if hidden and is_short and args.last is None:
+        print(f"the newest {SHOWN_RUNS}; --last N shows more")
+    return failures.DONE
+
+
+def _of_dataset(lines: list[RunLine], start: str) -> list[RunLine]:
+    """The runs of the dataset whose digest begins so; of all datasets, if `start` is empty."""
+    if start == _ALL_DATASETS:
+        return lines
+    found = [line for line in lines if line.dataset.startswith(start)]
+    digests = {line.dataset for line in found}
+    if len(digests) != 1 or len(start) < MIN_DIGEST_CHARS:
+        known = sorted(digests or {line.dataset for line in lines} - {""})
+        raise InputError(
+            f"--data takes at least {MIN_DIGEST_CHARS} digits with which the digest of one dataset "
+            f"begins. Received: {start!r}; datasets: {', '.join(known[:5]) or 'none'}"
+        )
+    return found
