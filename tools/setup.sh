@@ -51,16 +51,30 @@ grep -v '^horovod==' "$LOCK" >"$VENV/packages.txt"
 "$UV" pip install --quiet --no-deps -r "$VENV/packages.txt" ||
   fail "the packages of $LOCK could not be installed; the lines above say why"
 
-say "building Horovod from source (3 minutes on 2 cores, once)"
 horovod=$(grep '^horovod==' "$LOCK")
-# uv keeps the wheel that it built, and finds it by this setting: a build for another TensorFlow or
-# with other switches is another wheel.
-built_for=$({ grep '^tensorflow==' "$LOCK"; horovod_switches; } | sha256sum | cut -c1-16)
-if ! PATH="$PWD/$VENV/bin:$PATH" "$UV" pip install --quiet --no-deps --no-build-isolation --no-binary horovod \
-  --config-setting "built-for=$built_for" "$horovod" >"$VENV/horovod.log" 2>&1; then
-  tail -n 15 "$VENV/horovod.log" >&2
-  fail "Horovod did not build; the whole log is $VENV/horovod.log"
+# The wheel depends on what it was compiled with and for. It is kept outside the checkout, so that
+# neither a changed lock file nor another clone compiles it again.
+built_for=$({ echo "$horovod"; grep '^tensorflow==' "$LOCK"; horovod_switches; "$VENV/bin/python" -VV; g++ --version; } |
+  sha256sum | cut -c1-16)
+cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/effnet-tfx
+if ! { mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; }; then
+  cache=$PWD/.tools
+  mkdir -p "$cache"
 fi
+wheels=$cache/horovod-$built_for
+if ! ls "$wheels"/horovod-*.whl >/dev/null 2>&1; then
+  say "building Horovod from source (3 minutes on 2 cores, once)"
+  unfinished=$wheels.building.$$
+  if ! PATH="$PWD/$VENV/bin:$PATH" "$VENV/bin/python" -m pip wheel --no-deps --no-build-isolation \
+    --no-binary horovod --no-cache-dir --wheel-dir "$unfinished" "$horovod" >"$VENV/horovod.log" 2>&1; then
+    rm -rf "$unfinished"
+    tail -n 15 "$VENV/horovod.log" >&2
+    fail "Horovod did not build; the whole log is $VENV/horovod.log"
+  fi
+  # Where another set-up was faster, its wheel is as good.
+  mv -T "$unfinished" "$wheels" 2>/dev/null || rm -rf "$unfinished"
+fi
+"$UV" pip install --quiet --no-deps "$wheels"/horovod-*.whl
 "$UV" pip install --quiet --no-deps --no-build-isolation -e .
 fingerprint >"$STAMP"
 say "ready in $((SECONDS - started)) s: $VENV"

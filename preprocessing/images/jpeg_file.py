@@ -43,6 +43,10 @@ class _Segment:
     pixels: int = 0
 
 
+def _is_metadata(segment: _Segment) -> bool:
+    return _APP0 <= segment.marker <= _APP15 or segment.marker == _COMMENT
+
+
 @dataclass
 class JpegFile:
     """How a JPEG file is built.
@@ -55,7 +59,7 @@ class JpegFile:
       height: pixels.
       components: 1 grey, 3 colour, 4 CMYK.
       end: where the first picture ends, behind its end marker; None where there is no marker.
-      exif: the first EXIF block; None where there is none.
+      exif: the first EXIF block in front of all tables; None where there is none.
     """
 
     data: bytes
@@ -101,10 +105,8 @@ class JpegFile:
             self.frame, self.depth, self.components = marker, body[0], body[5]
             self.height, self.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
         elif marker == _APP1 and self.exif is None and body.startswith(EXIF_NAME):
-            self.exif = None if self._in_scans() else body
-
-    def _in_scans(self) -> bool:
-        return any(segment.marker == _SCAN for segment in self._segments)
+            # In front of the tables, where the standard wants it.
+            self.exif = body if all(map(_is_metadata, self._segments)) else None
 
     def plain(self, *, without_filling: bool = False) -> bytes:
         """The first picture without metadata, with an end, and with nothing behind it.
@@ -116,7 +118,7 @@ class JpegFile:
         """
         parts = [b"\xff\xd8", *self._color_segments()]
         for segment in self._segments:
-            if _APP0 <= segment.marker <= _APP15 or segment.marker == _COMMENT:
+            if _is_metadata(segment):
                 continue
             body = self.data[segment.begin : segment.end]
             if segment.marker == _SCAN and self.frame in _SEQUENTIAL:

@@ -93,6 +93,29 @@ def test_preprocessing_serving_and_training_agree(way, kind, order):
         np.testing.assert_array_equal(trained, again)
 
 
+@pytest.mark.parametrize(
+    ("front", "counts"),
+    [
+        (b"", True),
+        (segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"), True),
+        (segment(0xE0, b"JFXX\0"), True),
+        (segment(0xFE, b"a comment"), True),
+        (segment(0xE2, bytes(500)) + segment(0xFE, b"x") + segment(0xED, b"y"), True),
+        (b"\xff\x01", True),  # a marker without a length
+        (JPEG[20:89], False),  # a table
+        (JPEG[2:89], False),
+    ],
+)
+def test_exif_of_a_jpeg_counts_in_front_of_the_tables(front, counts):
+    assert JPEG[20:22] == b"\xff\xdb"
+    assert JPEG[22] * 256 + JPEG[23] == 67
+    data = b"\xff\xd8" + front + segment(0xE1, b"Exif\0\0" + exif(6)) + JPEG[20:]
+    expected = (200, 150) if counts else (150, 200)
+    result = image_ops.normalise(data, **LIMITS)
+    assert (result.height, result.width) == expected
+    assert decode.decode(tf.constant(data)).shape[:2] == expected
+
+
 def test_webp_and_avif():
     for file_format in ("WEBP", "AVIF"):
         for block in (exif(6), exif(6, LONG, ">")):
