@@ -6,9 +6,11 @@ of a second. What a test says about the start itself (the command line, what is 
 meanwhile) needs a new interpreter: `subprocess`.
 """
 
+import atexit
 import ctypes
 import dataclasses
 import multiprocessing
+import multiprocessing.util  # its own exit function, registered first, runs after ours
 import os
 import signal
 import sys
@@ -82,9 +84,17 @@ def start(
       env: more variables of the environment.
     """
     surroundings = ((stdout, stderr or stdout), cwd or Path.cwd(), {**os.environ, **(env or {})})
-    process = Process(target=_run, args=(function, args, *surroundings), daemon=True)
+    process = Process(target=_run, args=(function, args, *surroundings))
     process.start()
     return process
+
+
+@atexit.register
+def _kill_what_is_left() -> None:
+    # What a failed test has left would be waited for. Daemons would not, but may not have children.
+    for process in multiprocessing.active_children():
+        if isinstance(process, Process):
+            process.kill()
 
 
 def run(

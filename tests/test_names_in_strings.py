@@ -22,9 +22,10 @@ MADE_UP = {
     "tests/test_import_direction.py",
     "tests/test_names_in_strings.py",
 }
-# Names in ML Metadata and of files that look like those of code and are none.
-STORED = {"pipeline.bless.GateOverride", "lineage.json", "preprocessing.log"}
-DOTTED = re.compile(rf"({'|'.join(own_code.PACKAGES)})(\.\w+)+")
+# Names in ML Metadata that look like those of code and are none.
+STORED = {"pipeline.bless.GateOverride"}
+# Not the names of files that are called like a package, as preprocessing.log is.
+DOTTED = re.compile(rf"({'|'.join(own_code.PACKAGES)})(\.\w+)+(?<!\.log)(?<!\.yaml)(?<!\.json)")
 
 
 def files() -> list[str]:

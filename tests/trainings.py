@@ -1,5 +1,6 @@
 """Trainings in processes of their own, as a person or a supervisor starts them."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import fresh_process
+import psutil
 
 from trainer_module.__main__ import run_rank
 from trainer_module.config import TrainConfig
@@ -61,6 +63,16 @@ def wait_until(reached: Callable[[], bool], process: Process) -> None:
         assert process.poll() is None, "the process has ended before"
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def kill_family(process: Process) -> None:
+    """Kills a process and all that it has started, as a machine that goes down does."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.wait()
 
 
 def checkpoints(config: TrainConfig) -> set[Path]:

@@ -3,37 +3,40 @@
 import json
 import logging
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+import apache_beam as beam
+import fresh_process
+import psutil
 import pytest
+from tfx.types import standard_artifacts
+from trainings import wait_until
 
 from components import progress
 from components.horovod_trainer import executor
 from preprocessing import features, transform
 from preprocessing.errors import InputError
 
-RUN_NODE = """
-import json, sys
-from tfx.types import standard_artifacts
-from components.horovod_trainer.executor import Executor
-uris, properties = json.loads(sys.argv[1])
-def artifact(name, cls):
-    result = cls()
-    result.uri = uris[name]
-    return [result]
-examples = artifact("examples", standard_artifacts.Examples)
-examples[0].set_string_custom_property("content_fingerprint", "the digits")
-Executor().Do(
-    {"examples": examples,
-     "transform_graph": artifact("graph", standard_artifacts.TransformGraph)},
-    {"model": artifact("model", standard_artifacts.Model),
-     "model_run": artifact("model_run", standard_artifacts.ModelRun)},
-    properties)
-"""
+
+def run_node(uris: dict[str, str], properties: dict[str, str]) -> None:
+    """What the launcher does in the node's process."""
+
+    def artifact(name, cls):
+        result = cls()
+        result.uri = uris[name]
+        return [result]
+
+    examples = artifact("examples", standard_artifacts.Examples)
+    examples[0].set_string_custom_property("content_fingerprint", "the digits")
+    graph = artifact("graph", standard_artifacts.TransformGraph)
+    executor.Executor().Do(
+        {"examples": examples, "transform_graph": graph},
+        {
+            "model": artifact("model", standard_artifacts.Model),
+            "model_run": artifact("model_run", standard_artifacts.ModelRun),
+        },
+        properties,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +45,6 @@ def graph(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("graph")
     index = folder / "index.jsonl"
     index.write_text("".join(json.dumps({"class": str(n)}) + "\n" for n in range(10)))
-    import apache_beam as beam
-
     transform.write_transform_graph(
         [str(index)],
         str(folder / "graph"),
@@ -78,10 +79,6 @@ def node(digits_dir, graph, make_tiny, tmp_path):
     return make
 
 
-def start(arguments) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", RUN_NODE, json.dumps(arguments)])
-
-
 def summary(uris: dict[str, str]) -> dict:
     return json.loads(Path(uris["model_run"], "train_summary.json").read_text())
 
@@ -90,37 +87,30 @@ def unfinished(uris: dict[str, str]) -> list[Path]:
     return list(Path(uris["model_run"]).parents[1].glob("unfinished/*"))
 
 
-def trainers() -> set[int]:
-    """Process ids of trainings that run now."""
-    found = subprocess.run(["pgrep", "-f", "trainer_module --mode"], capture_output=True, text=True)
-    return set(map(int, found.stdout.split()))
-
-
 def test_killed_node_leaves_no_process_and_is_continued(node, tmp_path):
     whole, properties = node(1)
-    assert start((whole, properties)).wait() == 0
+    assert fresh_process.start(run_node, whole, properties).wait() == 0
     assert not unfinished(whole)
     saved = Path(whole["model"], "Format-Serving", "saved_model.pb")
     assert saved.is_file()
     assert list(Path(whole["model_run"], "checkpoints").glob("step-*.npz"))
 
-    before = trainers()
     cut_off, properties = node(2)
-    process = start((cut_off, properties))
-    while not any(list(path.glob("checkpoints/step-*")) for path in unfinished(cut_off)):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process = fresh_process.start(run_node, cut_off, properties)
+    wait_until(
+        lambda: any(list(path.glob("checkpoints/step-*")) for path in unfinished(cut_off)), process
+    )
+    training = psutil.Process(process.pid).children(recursive=True)
+    assert training
+    process.kill()
     process.wait()
-    deadline = time.monotonic() + 60
-    while trainers() - before:
-        assert time.monotonic() < deadline, "the training outlives the node"
-        time.sleep(0.1)
+    _, alive = psutil.wait_procs(training, timeout=60)
+    assert not alive, "the training outlives the node"
 
     again, properties = node(3)
     # The same records, made again elsewhere.
     again["examples"] = shutil.copytree(again["examples"], tmp_path / "copy").as_posix()
-    assert start((again, properties)).wait() == 0
+    assert fresh_process.start(run_node, again, properties).wait() == 0
     assert summary(again)["resumed_from_step"] > 0
     assert summary(again)["weights_sha256"] == summary(whole)["weights_sha256"]
     assert not unfinished(again)

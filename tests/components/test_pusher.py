@@ -1,10 +1,9 @@
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +66,13 @@ def test_copies_left_behind_are_removed_at_once(tmp_path, model):
     assert sorted(os.listdir(served)) == [".push.lock", "100000"]
 
 
+def _is_waited_for(path: Path) -> bool:
+    """Whether somebody waits for the lock of a file."""
+    inode = path.stat().st_ino
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f":{inode} " in line for line in locks)
+
+
 def test_a_push_waits_for_another_one(tmp_path, model):
     served = tmp_path / "serving"
     served.mkdir()
@@ -74,7 +80,9 @@ def test_a_push_waits_for_another_one(tmp_path, model):
     with push_dir.locked(str(served)) as alone:
         assert alone
         waiting = pool.submit(executor.push, str(model), str(served), 1000)
-        assert not wait([waiting], timeout=0.5).done
+        while not _is_waited_for(served / ".push.lock"):
+            assert not waiting.done()
+            time.sleep(0.001)
         assert os.listdir(served) == [".push.lock"]
     assert waiting.result(timeout=10) == 1000
 
@@ -118,6 +126,16 @@ for line in sys.stdin:
 """
 
 
+# Files that the copy has when the process is killed, of 21.
+COPIED_FILES = (1, 4, 7, 10, 13, 16, 19, 21)
+
+
+def _num_copied(folder: Path) -> int:
+    """Files of a version that is being made."""
+    copies = folder.glob(".pushing-*")
+    return sum(len(names) for copy in copies for _, _, names in os.walk(copy))
+
+
 def _large_models(folder: Path) -> list[Path]:
     """Two models whose copies take a while."""
     models = [folder / "one", folder / "other"]
@@ -140,14 +158,14 @@ def test_a_push_killed_at_any_moment_leaves_whole_versions_and_the_next_one_work
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    moments, left_behind = random.Random(os.environ.get("KILL_SEED", "0")), 0
-    for folder in [tmp_path / f"serving{number}" for number in range(8)]:
+    left_behind = 0
+    for number, num_copied in enumerate(COPIED_FILES):
+        folder = tmp_path / f"serving{number}"
         pusher.stdin.write(f"{folder}\n")
         pusher.stdin.flush()
         child = int(pusher.stdout.readline())
-        while len(saved_models.versions(str(folder))) < 2:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.2))
+        while len(saved_models.versions(str(folder))) < 2 or _num_copied(folder) < num_copied:
+            time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
         left_behind += _check_after_a_kill(folder, digests, child)
         version = max(saved_models.versions(str(folder)))

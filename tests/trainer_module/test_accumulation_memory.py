@@ -1,42 +1,48 @@
 """What gradient accumulation is for: images of a step may be many, and memory stays."""
 
-import subprocess
-import sys
+import re
+from pathlib import Path
 
+import fresh_process
 import pytest
-
-# Prints by how many bytes the process grew, at its largest, by taking steps.
-STEPS = """
-import re, sys
 import tensorflow as tf
+
 from trainer_module import devices
 from trainer_module.build import build
 from trainer_module.config import TrainConfig
 from trainer_module.distributed import SingleProcess
 
-def peak():  # getrusage would begin with the memory of the process that started this one
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
-
-batch, micro_batches = map(int, sys.argv[1:])
-config = TrainConfig(
-    train_batch_size=batch, grad_accum_steps=micro_batches,
-    width_coefficient=0.2, depth_coefficient=0.1)
-devices.set_up(config, SingleProcess())
-step = build(config, 5, SingleProcess()).step
-images = tf.zeros([batch, 96, 96, 3], tf.uint8)
-targets = tf.one_hot(tf.range(batch) % 5, 5)
-before = peak()
-for _ in range(3):
-    step(images, targets, tf.constant(1e-3), tf.constant(0.0))
-print(peak() - before)
-"""
 MICRO_BATCH = 32
 
 
+def peak() -> int:
+    """The most bytes that this process has had; `getrusage` would begin with its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+def take_steps(batch: int, micro_batches: int) -> None:
+    """Prints by how many bytes the process grew, at its largest, by taking steps."""
+    config = TrainConfig(
+        train_batch_size=batch,
+        grad_accum_steps=micro_batches,
+        width_coefficient=0.2,
+        depth_coefficient=0.1,
+    )
+    devices.set_up(config, SingleProcess())
+    step = build(config, 5, SingleProcess()).step
+    images = tf.zeros([batch, 96, 96, 3], tf.uint8)
+    targets = tf.one_hot(tf.range(batch) % 5, 5)
+    before = peak()
+    for _ in range(3):
+        step(images, targets, tf.constant(1e-3), tf.constant(0.0))
+    print(peak() - before)
+
+
 def growth(batch: int, micro_batches: int) -> int:
-    command = [sys.executable, "-c", STEPS, str(batch), str(micro_batches)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240)
-    return int(done.stdout.splitlines()[-1])
+    done = fresh_process.run(take_steps, batch, micro_batches)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,12 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import tiny_export
+from effnet import effnet
 from nasty_corpus import huge_png
 from picture_files import RGB
 from PIL import Image
@@ -183,21 +181,16 @@ def test_the_commands_print_and_exit_as_documented(model, folder, tmp_path):
         (tmp_path / "data" / name).mkdir()
     (tmp_path / "data" / "ant" / "a.png").write_bytes((folder / "000.png").read_bytes())
 
-    def effnet(*arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-        )
-
-    done = effnet("evaluate", model, "data", "--json")
+    done = effnet("evaluate", model, "data", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["top_1"] == 1.0
-    done = effnet("evaluate", model, "images")
+    done = effnet("evaluate", model, "images", cwd=tmp_path)
     assert done.returncode == 2
     assert "DATA" in done.stderr
     assert done.stderr.count("\n") == 1
-    done = effnet("predict", model, "images", "--output", "table.parquet", "--top_k", "1")
+    done = effnet(
+        "predict", model, "images", "--output", "table.parquet", "--top_k", "1", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "40 predictions in table.parquet",

@@ -2,12 +2,11 @@
 
 import fcntl
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import fresh_process
 import pytest
-from small_dag import CTRL_C, SmallRuns
+from small_dag import CTRL_C, KILL, SmallRuns
 from tfx.orchestration import metadata
 
 from pipeline.mlmd import names
@@ -15,31 +14,21 @@ from pipeline.node_result import NodeError
 from pipeline.runner import run_claims
 from preprocessing.errors import InputError
 
-TESTS = Path(__file__).parents[2]
-_KILLED = """
-import sys
-from pathlib import Path
-from small_dag import KILL, SmallRuns
 
-small = SmallRuns(Path(sys.argv[1]))
-small.count = 100
-small.claimed_by = Path(sys.argv[2])
-small.run(KILL)
-"""
+def run_until_killed(database: Path, output_dir: Path) -> None:
+    """Runs the DAG, of which the first node kills the process."""
+    small = SmallRuns(database)
+    small.count = 100
+    small.claimed_by = output_dir
+    small.run(KILL)
 
 
 def run_and_be_killed(database: Path, output_dir: Path) -> None:
     """A process that dies in its first node; its lock file is there."""
     output_dir.mkdir(exist_ok=True)
     (output_dir / ".lock").touch()
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(database), str(output_dir)],
-        cwd=TESTS,
-        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = fresh_process.run(run_until_killed, database, output_dir)
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def test_next_run_marks_the_execution_of_a_killed_one_as_failed(tmp_path):

@@ -1,39 +1,51 @@
 """A stage that is killed at any moment leaves no dataset, and the next run no trace of it."""
 
+import glob
 import os
-import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
+import apache_beam as beam
+import fresh_process
 import numpy as np
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 
 from preprocessing import features
 from preprocessing.ingest import ingest
-
-ROOT = Path(__file__).resolve().parents[3]
-RUN = """
-import sys
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
 from preprocessing.stage.options import StageOptions
-corpus, output = sys.argv[1:]
-make_pipeline = lambda: beam.Pipeline(options=PipelineOptions(["--direct_num_workers=1"]))
-print("ready", flush=True)
-ingest.ingest(corpus, f"{output}/source", make_pipeline=make_pipeline, eval_fraction=0.3, seed=3)
-print("ingested", flush=True)
-options = StageOptions(max_side_px=64)
-beam_stage.preprocess(f"{output}/source", f"{output}/dataset", f"{output}/quarantine",
-    class_names=["a", "b"], options=options, make_pipeline=make_pipeline)
-print("done", flush=True)
-"""
+
+# What is there of a run when it is killed.
+MOMENTS = {
+    "while pictures are listed": ".source.*/index/*",
+    "while the first are made": "source",
+    "between two shards": ".dataset.*/scratch/train-00001.json",
+    "after the last shard": ".dataset.*/scratch/train-00003.json",
+}
+TRIES = 5
+
+
+def run(corpus, output) -> None:
+    """Makes a dataset of the corpus."""
+
+    def make_pipeline():
+        return beam.Pipeline(options=PipelineOptions(["--direct_num_workers=1"]))
+
+    source = str(output / "source")
+    ingest.ingest(str(corpus), source, make_pipeline=make_pipeline, eval_fraction=0.3, seed=3)
+    print("ingested", flush=True)
+    beam_stage.preprocess(
+        source,
+        str(output / "dataset"),
+        str(output / "quarantine"),
+        class_names=["a", "b"],
+        options=StageOptions(max_side_px=64),
+        make_pipeline=make_pipeline,
+    )
+    print("done", flush=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +60,6 @@ def corpus(tmp_path_factory):
             image = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BILINEAR)
             image.save(root / name / f"{number}.jpg")
     return root
-
-
-def start(corpus, output):
-    command = [sys.executable, "-W", "ignore", "-c", RUN, str(corpus), str(output)]
-    with open(output.parent / "log.txt", "ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True)
-    assert process.stdout.readline() == "ready\n"
-    return process
 
 
 def datasets(output):
@@ -80,38 +84,48 @@ def check_whole(folder):
     assert not list(folder.rglob("*.writing"))
 
 
+def run_to_the_end(corpus, output):
+    done = fresh_process.run(run, corpus, output)
+    assert (done.returncode, done.stdout) == (0, "ingested\ndone\n"), done.stderr
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, corpus):
     output = tmp_path_factory.mktemp("undisturbed") / "out"
     output.mkdir()
-    process, started = start(corpus, output), time.monotonic()
-    text, _ = process.communicate()
-    assert text == "ingested\ndone\n"
-    return output, time.monotonic() - started
+    run_to_the_end(corpus, output)
+    check_whole(output / "source")
+    check_whole(output / "dataset")
+    return output
+
+
+def run_until(corpus, output, moment):
+    """Starts a run and kills it when a file is there; returns whether it was in its middle."""
+    output.mkdir()
+    process = fresh_process.start(run, corpus, output)
+    while not glob.glob(moment, root_dir=output) and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    status = process.wait()
+    seen, _ = datasets(output)
+    for name in seen & {"source", "dataset"}:
+        check_whole(output / name)
+    return status == -signal.SIGKILL and "dataset" not in seen
 
 
 def tree(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_killed_at_some_moment(undisturbed, corpus, tmp_path, share):
-    whole, secs = undisturbed
-    output = tmp_path / "out"
-    output.mkdir()
-    process = start(corpus, output)
-    time.sleep(secs * (share + random.uniform(-0.1, 0.1)))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    seen, _ = datasets(output)
-    for name in seen & {"source", "dataset"}:
-        check_whole(output / name)
-    if "dataset" in seen:
-        return  # it had just ended
-    for name in seen:  # as an orchestrator clears the outputs of a failed node
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_some_moment(undisturbed, corpus, tmp_path, moment):
+    outputs = (tmp_path / f"out{number}" for number in range(TRIES))
+    hits = (output for output in outputs if run_until(corpus, output, MOMENTS[moment]))
+    output = next(hits, None)
+    assert output, f"{TRIES} runs were over before they were killed"
+    for name in datasets(output)[0]:  # as an orchestrator clears the outputs of a failed node
         shutil.rmtree(output / name)
-    process = start(corpus, output)
-    assert process.communicate()[0] == "ingested\ndone\n"
+    run_to_the_end(corpus, output)
     assert datasets(output) == ({"source", "dataset", "quarantine"}, set())
-    assert tree(output / "source") == tree(whole / "source")
-    assert tree(output / "dataset") == tree(whole / "dataset")
+    assert tree(output / "source") == tree(undisturbed / "source")
+    assert tree(output / "dataset") == tree(undisturbed / "dataset")
