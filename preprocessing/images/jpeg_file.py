@@ -24,9 +24,9 @@ _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without tables and extensions
 _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE_TRANSFORMS = {1: (0,), 3: (1, 0), 4: (2, 0)}  # by components; the first is the usual one
-# Inside a scan 0xFF is followed by 0 (it is a value) or a restart marker.
-_MARKER = re.compile(rb"\xff+[^\xff\0\xd0-\xd7]")
+_END_MARKER = b"\xff\xd9"
 _SEPARATOR = re.compile(rb"\xff+[^\xff\0]")
+_SCALES = (8, 4, 2)
 _FILLED_END = "extraneous bytes before marker 0xd9"
 
 
@@ -34,7 +34,7 @@ _FILLED_END = "extraneous bytes before marker 0xd9"
 class _Segment:
     """A marker and what follows it: `begin` to `end` in the file, with its length but not itself.
 
-    A scan's segment includes its compressed pixels, which start at `pixels`.
+    That of the first scan includes all compressed pixels, which start at `pixels`.
     """
 
     marker: int
@@ -94,9 +94,9 @@ class JpegFile:
             if header_only and file.frame:
                 break
             pixels = position
-            if marker == _SCAN:
-                following = _MARKER.search(data, position)
-                position = following.start() if following else len(data)
+            if marker == _SCAN:  # all that is left: further scans and their tables, too
+                end = data.find(_END_MARKER, position)
+                position = end if end >= 0 else len(data)
             file._segments.append(_Segment(marker, begin, position, pixels))
         return file
 
@@ -128,7 +128,7 @@ class JpegFile:
             parts += [bytes([0xFF, segment.marker]), body]
         if without_filling:
             parts[-1] = parts[-1].rstrip(b"\0")
-        return b"".join([*parts, b"\xff\xd9"])
+        return b"".join([*parts, _END_MARKER])
 
     def head(self) -> bytes:
         """What stands in front of the first scan's pixels, without EXIF."""
@@ -169,8 +169,7 @@ def strict_pixels(file: JpegFile, data: bytes, at_least: tuple[int, int] | None)
     Raises:
       ValueError: libjpeg complains; the message is its own.
     """
-    width, height = at_least or (0, 0)
-    limits = {"min_height": height, "min_width": width, "min_factor": 2 if at_least else 1}
+    limits = _scale(file, at_least) if at_least else {}
     if file.components == 1:
         return Image.fromarray(simplejpeg.decode_jpeg(data, "GRAY", **limits)[..., 0])
     if file.components == 3:
@@ -183,6 +182,18 @@ def strict_pixels(file: JpegFile, data: bytes, at_least: tuple[int, int] | None)
         image.draft(image.mode, at_least)
     image.load()
     return image
+
+
+def _scale(file: JpegFile, at_least: tuple[int, int]) -> dict[str, int]:
+    """What simplejpeg takes for the smallest scale of 1/2, 1/4 and 1/8 that is enough, if one is.
+
+    Others are slower, and without a limit that fits it would even enlarge.
+    """
+    for factor in _SCALES:
+        width, height = -(-file.width // factor), -(-file.height // factor)
+        if width >= at_least[0] and height >= at_least[1]:
+            return {"min_width": width, "min_height": height, "min_factor": factor}
+    return {}
 
 
 def decode(file: JpegFile, at_least: tuple[int, int] | None) -> tuple[Image.Image, bytes]:
