@@ -35,6 +35,11 @@ class Image:
     status: str = "used"
     reason: str | None = None
     content: bytes = b""
+    folder: str = "/pictures"
+
+    @property
+    def uri(self) -> str:
+        return f"{self.folder}/{self.name}"
 
     @property
     def sha256(self) -> str:
@@ -154,7 +159,7 @@ class MadeRun:
         )
         quarantined = [i for i in images if i.status == "quarantined"]
         lines = [
-            {"uri": f"/pictures/{i.name}", "sha256": i.sha256, "bytes": 1, "class": i.class_name,
+            {"uri": i.uri, "sha256": i.sha256, "bytes": 1, "class": i.class_name,
              "split": i.split, "reason": i.reason, "detail": ""}
             for i in quarantined
         ]  # fmt: skip
@@ -358,7 +363,7 @@ def _rows(images: Sequence[Image]):
         used = image.status == "used"
         yield {
             "sha256": image.sha256,
-            "uri": f"/pictures/{image.name}",
+            "uri": image.uri,
             "label": labels[image.class_name],
             "class": image.class_name,
             "split": image.split,

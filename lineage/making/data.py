@@ -1,10 +1,11 @@
 """The parts of a record about the images: where they came from, and what became of them."""
 
+import hashlib
 from typing import Any
 
 from lineage.making.artifact_files import read_json, read_lines
 from lineage.making.outputs import Outputs
-from lineage.record.parts import ClassCount, Dataset, Quarantine, Quarantined, Source
+from lineage.record.parts import Artifact, ClassCount, Dataset, Quarantine, Quarantined, Source
 from preprocessing import features
 
 _COUNTED = ("seen", "used", "quarantined", "dropped", "duplicates")
@@ -21,6 +22,8 @@ def source(outputs: Outputs) -> Source | None:
     found = read_json(examples.uri, features.INGESTION_FILE) or {}
     return Source(
         path=str(node.properties.get("path", found.get("source", ""))),
+        digest=_digest(examples),
+        artifact_id=examples.id,
         format=found.get("format", ""),
         span=examples.properties.get("span"),
         version=examples.properties.get("version"),
@@ -39,7 +42,7 @@ def dataset(outputs: Outputs) -> Dataset | None:
     counts: dict[str, Any] = read_json(made.uri, features.COUNTS_FILE) or {}
     statistics = read_json(made.uri, features.STATISTICS_FILE) or {}
     return Dataset(
-        digest=made.digest,
+        digest=_digest(made),
         artifact_id=made.id,
         uri=made.uri,
         made_in_run=made.made_in_run,
@@ -51,6 +54,11 @@ def dataset(outputs: Outputs) -> Dataset | None:
         ],
         quarantine=_quarantine(outputs, counts),
     )
+
+
+def _digest(artifact: Artifact) -> str:
+    """What an artifact is: its content, or where that is not known, its place."""
+    return artifact.digest or hashlib.sha256(artifact.uri.encode()).hexdigest()
 
 
 def _counted(counts: dict[str, Any]) -> dict[str, int]:

@@ -15,7 +15,7 @@ LATEST = "latest"
 GRAPH_FILE = "saved_model.pb"
 # Shorter ones may be meant for something else.
 MIN_DIGEST_CHARS = 6
-_DATASET, _MODEL = "dataset", "model"
+SOURCE, DATASET, MODEL = "source", "dataset", "model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,16 +35,18 @@ class Found:
     version: str = ""
 
     def digest(self) -> tuple[str, str]:
-        """The thing by which others depend on it: `dataset` or `model`, and its digest.
+        """The thing by which others depend on it: `source`, `dataset` or `model`, and its digest.
 
         Of a run it is its dataset where it has no model of its own.
         """
+        if self.artifact is not None and self.artifact.made_by == "ImageExampleGen":
+            return SOURCE, self.run.source.digest if self.run.source is not None else ""
         dataset, model = self.run.dataset, self.run.model
         asked = self.artifact.id if self.artifact is not None else None
-        is_dataset = dataset is not None and (self.kind == _DATASET or asked == dataset.artifact_id)
+        is_dataset = dataset is not None and (self.kind == DATASET or asked == dataset.artifact_id)
         if dataset is not None and (is_dataset or model is None):
-            return _DATASET, dataset.digest
-        return _MODEL, model.digest if model is not None else ""
+            return DATASET, dataset.digest
+        return MODEL, model.digest if model is not None else ""
 
 
 def find(source: RunSource, wanted: str) -> Found:
@@ -130,7 +132,7 @@ def _has_version(line: RunLine, version: str) -> bool:
 
 def _of_digest(source: RunSource, start: str) -> Found | None:
     lines = source.lines()[::-1]
-    digests = {(kind, getattr(line, kind)) for line in lines for kind in (_DATASET, _MODEL)}
+    digests = {(kind, getattr(line, kind)) for line in lines for kind in (SOURCE, DATASET, MODEL)}
     matches = sorted(pair for pair in digests if pair[1].startswith(start))
     if not matches:
         return None

@@ -19,7 +19,7 @@ class FileRuns(RunSource):
 
     def lines(self, limit: int | None = None) -> list[RunLine]:
         """See `RunSource.lines`."""
-        found, self.notes = lines.read(self._folder)
+        found, self.unreadable = lines.read(self._folder)
         ordered = newest_first(found)[:limit]
         return [line.model_copy(update={"state": self.state_of(line)}) for line in ordered]
 

@@ -21,11 +21,13 @@ class RunSource(abc.ABC):
       name: what to call it, as in `the records in runs/digits`.
       output_dir: the output folder that it belongs to, None if it is of no single one.
       notes: what a person should know of it, a line each.
+      unreadable: records that cannot be read, and why; what they say is missing in all answers.
     """
 
     def __init__(self, name: str, output_dir: Path | None):
         self.name, self.output_dir = name, output_dir
         self.notes: list[str] = []
+        self.unreadable: list[str] = []
 
     @abc.abstractmethod
     def lines(self, limit: int | None = None) -> list[RunLine]:

@@ -72,6 +72,9 @@ class Source(Part):
     """The images as they were found."""
 
     path: str
+    digest: str = ""
+    """Over the source records that were written of them."""
+    artifact_id: int | None = None
     format: str = ""
     span: int | None = None
     version: int | None = None

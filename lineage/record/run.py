@@ -64,6 +64,7 @@ class Run(Part):
             top_1_high=high,
             blessed=verdict.get("blessed"),
             pushes=self.pushes,
+            source=self.source.digest if self.source else "",
             dataset=self.dataset.digest if self.dataset else "",
             dataset_uri=self.dataset.uri if self.dataset else "",
             model=model.digest if model else "",
@@ -87,8 +88,9 @@ class RunLine(RunInfo):
     blessed: bool | None = None
     """What the gate said."""
     pushes: list[Push] = []
+    source: str = ""
+    """Its digest, as are `dataset`, `model` and `baseline`."""
     dataset: str = ""
-    """Its digest, as are `model` and `baseline`."""
     dataset_uri: str = ""
     model: str = ""
     trained_in: str = ""

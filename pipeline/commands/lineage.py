@@ -1,11 +1,18 @@
 """`effnet lineage`: where a model came from, and where images went."""
 
 import argparse
+import json
+import sys
 
+from lineage.images import answer, downstream, listing
 from lineage.reading import finding
-from lineage.views import run_text
+from lineage.reading.source import RunSource
+from lineage.views import downstream_text, image_text, run_text
 from pipeline.commands import where_runs_are
 from preprocessing import failures
+from preprocessing.errors import InputError
+
+TEXT, JSON = "text", "json"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -15,25 +22,93 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="where a model came from, and which models an image went into",
         description="Says of a run, a served version or an artifact: which data, code, settings, "
         "versions and baseline it came from, how it was evaluated, and where it was pushed. Exit "
-        "status: 0 done, 2 there is no such thing.",
+        "status: 0 done, 2 there is no such thing, 3 a dataset could not be searched.",
     )
     parser.add_argument(
         "of",
         metavar="WHAT",
         nargs="?",
-        default=finding.LATEST,
         help=f"{finding.LATEST} (the default), the folder of a served version, a run, the number "
         "or folder of an artifact, or the beginning of the digest of a dataset or a model",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="(%(default)s)")
+    parser.add_argument(
+        "--downstream", action="store_true", help="what was made from it, instead of from what"
+    )
+    parser.add_argument(
+        "--images",
+        action="store_true",
+        help="the images that it was trained and evaluated on, a line each",
+    )
+    parser.add_argument(
+        "--image",
+        metavar="FILE|SHA256|NAME",
+        help="the datasets that hold this image, and the models trained or evaluated on it",
+    )
+    parser.add_argument(
+        "--models-to-retrain",
+        action="store_true",
+        help="with --image: what it obliges to if the image has to be removed",
+    )
+    parser.add_argument("--format", choices=(TEXT, JSON), default=TEXT, help="(%(default)s)")
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the lineage."""
+    """Prints the answer."""
+    _check(args)
     source = where_runs_are.open_source(args)
-    found = finding.find(source, args.of)
+    if args.image is not None:
+        return _image(source, args)
+    found = finding.find(source, args.of or finding.LATEST)
     where_runs_are.tell_notes(source)
-    print(found.run.to_json() if args.format == "json" else run_text.text(found.run))
+    if args.images:
+        _images(found, args.format)
+    elif args.downstream:
+        told = downstream.of(found, source.lines())
+        is_text = args.format == TEXT
+        print(downstream_text.text(told) if is_text else _json(downstream_text.as_json(told)))
+    else:
+        print(run_text.text(found.run) if args.format == TEXT else found.run.to_json().rstrip())
     return failures.DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.models_to_retrain and args.image is None:
+        raise InputError("--models-to-retrain needs --image, which says what would be removed")
+    others = [name for name in ("images", "downstream") if getattr(args, name)]
+    if args.image is not None and (args.of or others):
+        given = args.of or f"--{others[0]}"
+        raise InputError(f"--image asks for one image, and takes nothing else. Received: {given}")
+    if len(others) > 1:
+        raise InputError("--images and --downstream are two questions; ask one of them")
+
+
+def _image(source: RunSource, args: argparse.Namespace) -> int:
+    told = answer.answer(source, args.image)
+    where_runs_are.tell_notes(source)
+    if args.models_to_retrain:
+        text, values = image_text.retrain_text, image_text.retrain_json
+    else:
+        text, values = image_text.image_text, image_text.image_json
+    print(text(told) if args.format == TEXT else _json(values(told)))
+    if told.found.not_searched or source.unreadable:
+        print(
+            "effnet: the answer is not complete: not every dataset could be searched",
+            file=sys.stderr,
+        )
+        return failures.STEP_FAILED
+    return failures.DONE
+
+
+def _images(found: finding.Found, form: str) -> None:
+    keys = ("split", "status", "class", "sha256", "uri")
+    for row in listing.images_of(found.run):
+        if form == JSON:
+            print(json.dumps(row, ensure_ascii=False))
+        else:
+            print("\t".join(row[key] for key in keys))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

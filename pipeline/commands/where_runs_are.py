@@ -32,5 +32,5 @@ def open_source(args: argparse.Namespace) -> RunSource:
 
 def tell_notes(source: RunSource) -> None:
     """Says on standard error what a person should know of what was read."""
-    for note in source.notes:
+    for note in [*source.notes, *source.unreadable]:
         print(f"effnet: {note}", file=sys.stderr)

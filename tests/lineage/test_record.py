@@ -168,7 +168,7 @@ def test_index_of_lines_is_mended_where_it_is_stale(runs, tmp_path):
     assert len(source.lines()) == 3
     (folder / "second" / "lineage.json").write_text("{}")
     assert len(source.lines()) == 2
-    assert "is no record of a run" in source.notes[0]
+    assert "is no record of a run" in source.unreadable[0]
 
 
 @pytest.mark.parametrize(
