@@ -24,7 +24,7 @@ _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without tables and extensions
 _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE_TRANSFORMS = {1: (0,), 3: (1, 0), 4: (2, 0)}  # by components; the first is the usual one
-_END_MARKER = b"\xff\xd9"
+END_MARKER = b"\xff\xd9"
 _SEPARATOR = re.compile(rb"\xff+[^\xff\0]")
 _SCALES = (8, 4, 2)
 _FILLED_END = "extraneous bytes before marker 0xd9"
@@ -95,7 +95,7 @@ class JpegFile:
                 break
             pixels = position
             if marker == _SCAN:  # all that is left: further scans and their tables, too
-                end = data.find(_END_MARKER, position)
+                end = data.find(END_MARKER, position)
                 position = end if end >= 0 else len(data)
             file._segments.append(_Segment(marker, begin, position, pixels))
         return file
@@ -128,7 +128,7 @@ class JpegFile:
             parts += [bytes([0xFF, segment.marker]), body]
         if without_filling:
             parts[-1] = parts[-1].rstrip(b"\0")
-        return b"".join([*parts, _END_MARKER])
+        return b"".join([*parts, END_MARKER])
 
     def head(self) -> bytes:
         """What stands in front of the first scan's pixels, without EXIF."""

@@ -17,7 +17,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from preprocessing.images import formats, orientation
+from preprocessing.images import formats, jpeg_file, orientation
 from preprocessing.images.unusable import UNSUPPORTED, UnusableImageError
 
 _PLUGINS = {
@@ -27,8 +27,10 @@ _PLUGINS = {
     formats.TIFF: TiffImagePlugin.TiffImageFile,
     formats.AVIF: AvifImagePlugin.AvifImageFile,
 }
-_SUBFILE_TYPE, _PHOTOMETRIC, _DNG_VERSION = 254, 262, 50_706  # tags of TIFF
-_REDUCED, _WHITE_IS_ZERO = 1, 0
+# Tags of TIFF, and values of theirs.
+_SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _DNG_VERSION = 254, 259, 262, 50_706
+_JPEG_TABLES, _STRIPS, _TILES = 347, (273, 279), (324, 325)  # offsets and byte counts
+_REDUCED, _JPEG, _WHITE_IS_ZERO = 1, 7, 0
 
 
 def open_file(data: bytes, file_format: str) -> ImageFile.ImageFile:
@@ -63,11 +65,26 @@ def load(image: ImageFile.ImageFile) -> Image.Image:
         if found < image.width * image.height:
             total = image.width * image.height
             raise ValueError(f"the file holds {found} pixels, {total} were expected")
+    if image.format == formats.TIFF and image.tag_v2.get(_COMPRESSION) == _JPEG:
+        _check_jpeg_parts(image)
     image.load()
     inverted = image.format == formats.TIFF and image.mode.startswith("I;16")
     if inverted and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         return Image.fromarray(65_535 - np.asarray(image).astype(np.uint16))
     return image
+
+
+def _check_jpeg_parts(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Raises ValueError where libjpeg complains of a strip or tile, which libtiff keeps silent."""
+    tags = image.tag_v2
+    offsets_tag, counts_tag = _TILES if _TILES[0] in tags else _STRIPS
+    tables = bytes(tags.get(_JPEG_TABLES, b"")).removesuffix(jpeg_file.END_MARKER)
+    for offset, count in zip(tags[offsets_tag], tags[counts_tag], strict=True):
+        image.fp.seek(offset)
+        part = image.fp.read(count)
+        # Tables first, and then the part without its start marker.
+        data = tables + part[2:] if tables else part
+        jpeg_file.decode(jpeg_file.JpegFile.parse(data), None)
 
 
 def orientation_of(image: ImageFile.ImageFile) -> int:

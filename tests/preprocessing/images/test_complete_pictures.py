@@ -1,6 +1,7 @@
 """No pixel is invented, metadata costs no picture its place, TensorFlow reads what is used."""
 
 import io
+import struct
 import zlib
 
 import cv2
@@ -106,6 +107,29 @@ def test_a_cut_file_of_another_format_is_refused(file_format, share):
     with pytest.raises(unusable.UnusableImageError) as caught:
         image_ops.normalise(data[: int(share * len(data))], **LIMITS)
     assert caught.value.reason == unusable.DAMAGED
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "YCbCr"])
+def test_a_jpeg_inside_a_tiff_is_held_to_the_same(mode):
+    data = odd_files.saved(odd_files.PHOTO.convert(mode), "TIFF", compression="jpeg")
+    assert image_ops.normalise(data, **LIMITS).height == odd_files.PHOTO.height
+    middle = len(data) // 2
+    broken = data[:middle] + bytes(2000) + data[middle + 2000 :]
+    with pytest.raises(unusable.UnusableImageError) as caught:
+        image_ops.normalise(broken, **LIMITS)
+    assert caught.value.detail.startswith("Corrupt JPEG data")
+
+
+def test_rows_that_a_tiff_does_not_hold_are_missed():
+    for options in ({}, {"compression": "tiff_lzw"}, {"compression": "packbits"}):
+        data = odd_files.saved(odd_files.PHOTO, "TIFF", **options)
+        kind = 3 if options else 4  # libtiff writes the height as SHORT, Pillow as LONG
+        height = struct.pack("<HHII", 257, kind, 1, odd_files.PHOTO.height)
+        assert height in data
+        more = struct.pack("<HHII", 257, kind, 1, 2 * odd_files.PHOTO.height)
+        with pytest.raises(unusable.UnusableImageError) as caught:
+            image_ops.normalise(data.replace(height, more), **LIMITS)
+        assert caught.value.reason == unusable.DAMAGED
 
 
 def test_a_gif_whose_data_ends_early_is_refused():
