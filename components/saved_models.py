@@ -18,7 +18,17 @@ GRAPH_FILE = "saved_model.pb"
 def of_artifact(models: Sequence[types.Artifact]) -> str | None:
     """Folder of the SavedModel of the only `Model` artifact in `models`, None if it has none."""
     model = artifact_utils.get_single_instance(list(models))
-    folder = path_utils.serving_model_dir(model.uri, path_utils.is_old_model_artifact(model))
+    return folder_of(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def folder_of(uri: str, is_old: bool = False) -> str | None:
+    """Folder of the SavedModel of a `Model` artifact at a URI, None if it has none.
+
+    Args:
+      uri: of the artifact.
+      is_old: whether a TFX of before 0.27 made it, with other folders.
+    """
+    folder = path_utils.serving_model_dir(uri, is_old)
     return folder if fileio.exists(posixpath.join(folder, GRAPH_FILE)) else None
 
 

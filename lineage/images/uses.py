@@ -117,7 +117,7 @@ class Uses:
             how=how,
             dataset=dataset,
             runs=tuple(self._judged.get((dataset, model), ())),
-            trained_in=own[0].trained_in if own else "",
+            trained_in=own[-1].trained_in if own else "",
             top_1=measured[0] if measured else None,
             pushes=tuple(pushes.values()),
         )

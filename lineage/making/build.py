@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from lineage.making import data, model
 from lineage.making.outputs import Outputs
-from lineage.record.parts import Node
+from lineage.record.parts import Node, Override, Push
 from lineage.record.run import Run
 from lineage.store import executions
 from pipeline.mlmd import names
@@ -48,11 +48,27 @@ def complete(
             "model": model.model(outputs),
             "baseline": model.baseline(outputs),
             "evaluation": model.evaluation(outputs),
-            "pushes": model.pushes(outputs),
+            "pushes": model.pushes(outputs) or _standing_override(start, summary),
             "nodes": [*nodes, *(skipped or [n for n in start.nodes if n.state == "skipped"])],
             "artifacts": found.artifacts,
         }
     )
+
+
+def _standing_override(start: Run, summary: Mapping[str, Any] | None) -> list[Push]:
+    """The push of a person's decision in an earlier run, which the model is still served by."""
+    said = summary.get("override") if summary is not None else None
+    if not said:
+        return start.pushes
+    decision = Override(reason=said["reason"], user=said["user"], time=said["time"])
+    return [
+        Push(
+            version=said["version"],
+            destination=summary["pushed_to"],
+            time=decision.time,
+            override=decision,
+        )
+    ]
 
 
 def ended(run: Run, now: datetime.datetime) -> Run:

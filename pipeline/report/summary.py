@@ -83,6 +83,7 @@ def summarize(
         "exports": _exports(results),
         "model": os.path.join(model.uri, "Format-Serving") if model else None,
         "pushed_to": pushed,
+        "override": _override(results),
         "report": str(report),
         "images": {
             key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
@@ -151,6 +152,16 @@ def _exports(results: Sequence[NodeResult]) -> list[str]:
 
 def _differ(difference: float | None) -> str:
     return "are not all finite" if difference is None else f"differ by {difference:.2g} at most"
+
+
+def _override(results: Sequence[NodeResult]) -> dict[str, str] | None:
+    """Who overrode the gate, when and why, if the model is served for that; None otherwise."""
+    artifact = output(results, "Pusher", "pushed_model")
+    if artifact is None or "override_time" not in artifact.custom_properties:
+        return None
+    names = ("pushed_version", "override_reason", "override_user", "override_time")
+    values = [artifact.custom_properties[name].string_value for name in names]
+    return dict(zip(("version", "reason", "user", "time"), values, strict=True))
 
 
 def _pushed_to(results: Sequence[NodeResult]) -> str | None:

@@ -62,6 +62,7 @@ def run(
         console.print(f"run {run_id}: {data}")
         with capture.to_file(log_dir / "startup.log"):
             # Importing TFX takes seconds and prints: not before the checks, and into the log.
+            from pipeline import served_override
             from pipeline.runner import build_dag, local_runner, partial_run, run_claims
 
             logging.getLogger().setLevel(logging.INFO)
@@ -88,6 +89,10 @@ def run(
             results, error = node_error.results, node_error
         try:
             with capture.to_file(log_dir / "finish.log"):
+                if error is None:
+                    folder = str(build_dag.push_dir(config, output_dir))
+                    opened = connection.open_store(store)
+                    results = served_override.with_override(opened, results, folder)
                 summary = _finish(config, run_id, results, error, output_dir)
                 recorder.ended(facts, summary)
         except OSError as unwritten:  # a full disk, which may be why a node failed as well

@@ -15,8 +15,11 @@ from components.artifacts import Verdict as VerdictArtifact
 from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.pusher import executor as pusher_executor
-from pipeline import bless, cli
-from pipeline.mlmd.connection import connection_config
+from pipeline import bless, cli, served_override
+from pipeline.mlmd.connection import connection_config, open_store
+from pipeline.mlmd.run_record import RunRecord
+from pipeline.node_result import NodeResult
+from pipeline.report import summary
 from preprocessing.errors import InputError
 
 RUN = "20260131-120000"
@@ -200,3 +203,71 @@ def test_push_that_fails_is_recorded_and_leaves_nothing(tmp_path, artifact):
 def test_wrong_arguments(tmp_path, capsys, arguments, said):
     assert cli.main(["bless", *arguments, "--output_dir", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def results_of(run: _Run) -> list[NodeResult]:
+    """What a repetition of the run takes from the cache."""
+    with metadata.Metadata(run.connection) as handle:
+        record = RunRecord(handle, RUN, run.folder)
+        by_node: dict[str, dict] = {}
+        for (node, key), made in record.outputs.items():
+            by_node.setdefault(node, {})[key] = made.mlmd_artifact
+    return [NodeResult(node, "cached", 0.1, outputs) for node, outputs in by_node.items()]
+
+
+def summary_of(run: _Run, results: list[NodeResult]) -> dict:
+    found = served_override.with_override(open_store(run.connection), results, str(run.push_dir))
+    return summary.summarize(RUN, found, run.folder / "index.html")
+
+
+@pytest.fixture
+def repeated(tmp_path, artifact):
+    """A run that was overridden, and what the cache gives to a repetition of it."""
+    run = _Run(tmp_path, artifact)
+    results = results_of(run)
+    run.bless()
+    return run, results
+
+
+def test_repeated_run_says_that_its_model_is_served_by_an_override(repeated):
+    run, results = repeated
+    found = summary_of(run, results)
+    [version] = run.versions()
+    assert found["status"] == "pushed"
+    assert found["pushed_to"] == str(run.push_dir / str(version))
+    assert found["verdict"] == (
+        "blessed by ann at 2026-01-31T13:00:00Z against the gate: the camera was broken"
+    )
+    assert "the gate said: not blessed" in found["gate"]
+    assert found["override"] == {
+        "version": str(version),
+        "reason": OVERRIDE.reason,
+        "user": "ann",
+        "time": OVERRIDE.time,
+    }
+
+
+def test_override_does_not_stand_when_another_model_is_served(repeated):
+    run, results = repeated
+    [version] = run.versions()
+    newer = run.push_dir / str(version + 1)
+    newer.mkdir()
+    (newer / "saved_model.pb").write_bytes(b"another graph")
+    assert summary_of(run, results)["status"] == "not_blessed"
+
+
+def test_override_does_not_stand_for_another_model_or_without_its_version(repeated):
+    run, results = repeated
+    (run.folder / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"trained anew")
+    assert summary_of(run, results)["status"] == "not_blessed"
+    (run.folder / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"graph")
+    assert summary_of(run, results)["status"] == "pushed"
+    [version] = run.versions()
+    (run.push_dir / str(version) / "saved_model.pb").unlink()
+    assert summary_of(run, results)["status"] == "not_blessed"
+
+
+def test_refused_run_without_an_override_stays_refused(tmp_path, artifact):
+    run = _Run(tmp_path, artifact)
+    found = summary_of(run, results_of(run))
+    assert (found["status"], found["override"]) == ("not_blessed", None)
