@@ -7,5 +7,3 @@ MADE_IN_RUN = "made_in_run"
 
 # What the serving check found, in ServingValidator's blessing.
 SERVING_CHECK_FILE = "serving_check.json"
-# An answer for each evaluation image, in Evaluator's evaluation.
-PREDICTIONS_FILE = "predictions.parquet"

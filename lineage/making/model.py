@@ -6,7 +6,7 @@ from typing import Any
 
 from components.content_digest import digest_of_files, digest_of_folder
 from components.evaluator import verdict
-from components.stored_names import PREDICTIONS_FILE, SERVING_CHECK_FILE
+from components.stored_names import SERVING_CHECK_FILE
 from lineage.making.artifact_files import read_json
 from lineage.making.outputs import Outputs
 from lineage.record.parts import (
@@ -70,12 +70,10 @@ def evaluation(outputs: Outputs) -> Evaluation | None:
         return None
     blessing = outputs.artifact("ServingValidator", "blessing")
     uri = measured.uri if measured is not None else ""
-    predictions = Path(uri, PREDICTIONS_FILE) if uri else None
     return Evaluation(
         artifact_id=judged.id,
         uri=uri,
         made_in_run=judged.made_in_run,
-        predictions=str(predictions) if predictions and predictions.is_file() else "",
         verdict=read_json(judged.uri, verdict.JSON_FILE) or _verdict_of(judged),
         serving_check=read_json(blessing.uri, SERVING_CHECK_FILE) if blessing else None,
     )

@@ -162,8 +162,6 @@ class Evaluation(Part):
     artifact_id: int
     uri: str = ""
     made_in_run: str = ""
-    predictions: str = ""
-    """File with an answer for each evaluation image; empty where there is none."""
     verdict: dict[str, Any]
     """As `verdict.json` has it; the gate's own, before any override."""
     serving_check: dict[str, Any] | None = None

@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 
+from lineage.compare.differences import compare
 from lineage.images import answer, downstream, listing
 from lineage.reading import finding
 from lineage.reading.source import RunSource
-from lineage.views import downstream_text, image_text, run_text
+from lineage.views import compare_text, downstream_text, image_text, run_text
 from pipeline.commands import where_runs_are
 from preprocessing import failures
 from preprocessing.errors import InputError
@@ -49,6 +50,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="with --image: what it obliges to if the image has to be removed",
     )
+    parser.add_argument(
+        "--why",
+        metavar=("A", "B"),
+        nargs=2,
+        help="what can explain that run B is worse than run A, the likeliest first",
+    )
     parser.add_argument("--format", choices=(TEXT, JSON), default=TEXT, help="(%(default)s)")
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
@@ -60,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     source = where_runs_are.open_source(args)
     if args.image is not None:
         return _image(source, args)
+    if args.why is not None:
+        return _why(source, args)
     found = finding.find(source, args.of or finding.LATEST)
     where_runs_are.tell_notes(source)
     if args.images:
@@ -80,6 +89,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.image is not None and (args.of or others):
         given = args.of or f"--{others[0]}"
         raise InputError(f"--image asks for one image, and takes nothing else. Received: {given}")
+    if args.why is not None and (args.of or others or args.image is not None):
+        raise InputError("--why takes two runs, and nothing else")
     if len(others) > 1:
         raise InputError("--images and --downstream are two questions; ask one of them")
 
@@ -98,6 +109,15 @@ def _image(source: RunSource, args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return failures.STEP_FAILED
+    return failures.DONE
+
+
+def _why(source: RunSource, args: argparse.Namespace) -> int:
+    first, second = (finding.find(source, name).run for name in args.why)
+    told = compare(first, second)
+    where_runs_are.tell_notes(source)
+    is_text = args.format == TEXT
+    print(compare_text.why_text(told) if is_text else _json(compare_text.why_json(told)))
     return failures.DONE
 
 

@@ -1,10 +1,14 @@
 """`effnet runs`: a table of all runs."""
 
 import argparse
+import json
 
+from lineage.compare.differences import compare
+from lineage.reading import finding
 from lineage.reading.finding import MIN_DIGEST_CHARS
+from lineage.reading.source import RunSource
 from lineage.record.run import RunLine
-from lineage.views import runs_table
+from lineage.views import compare_text, runs_table
 from pipeline.commands import where_runs_are
 from preprocessing import failures
 from preprocessing.errors import InputError
@@ -35,6 +39,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         const=_ALL_DATASETS,
         help="group by dataset; with the beginning of a digest, only the runs of that dataset",
     )
+    parser.add_argument(
+        "--compare",
+        metavar=("A", "B"),
+        nargs=2,
+        help="what differs between two runs: settings, data, code, versions, metrics, classes",
+    )
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
@@ -44,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
     """Prints the table."""
     if args.last is not None and args.last < 1:
         raise InputError(f"--last must be 1 or more. Received: {args.last}")
+    if args.compare is not None and (args.last is not None or args.data is not None):
+        raise InputError("--compare takes two runs, and neither --last nor --data")
     source = where_runs_are.open_source(args)
+    if args.compare is not None:
+        return _compare(source, args)
     is_short = not args.json and args.data is None
     limit = args.last or (SHOWN_RUNS if is_short else None)
     # One more tells whether there are more.
@@ -58,6 +72,17 @@ def run(args: argparse.Namespace) -> int:
         print(runs_table.as_json(lines) if args.json else runs_table.text(lines))
     if hidden and is_short and args.last is None:
         print(f"the newest {SHOWN_RUNS}; --last N shows more")
+    return failures.DONE
+
+
+def _compare(source: RunSource, args: argparse.Namespace) -> int:
+    first, second = (finding.find(source, name).run for name in args.compare)
+    found = compare(first, second)
+    where_runs_are.tell_notes(source)
+    if args.json:
+        print(json.dumps(compare_text.as_json(found), indent=2, ensure_ascii=False))
+    else:
+        print(compare_text.text(found))
     return failures.DONE
 
 

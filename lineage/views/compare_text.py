@@ -1,0 +1,149 @@
+"""A comparison of two runs, as text and as JSON: only what differs."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lineage.compare import why
+from lineage.compare.differences import Change, ClassChange, Comparison
+from lineage.views import words
+
+_MAX_CLASSES = 10
+_MAX_FILES = 40
+
+
+def text(found: Comparison) -> str:
+    """What differs between two runs, side by side."""
+    blocks = [
+        ("runs", _table(_runs(found))),
+        ("settings", _table(found.settings)),
+        ("data", [*_table(found.source), *_images(found), *_table(found.classes)]),
+        ("code", list(_code(found.code))),
+        ("versions", _table([*found.versions, *found.machine])),
+        ("metrics", [*_table(found.metrics), *_paired(found)]),
+        ("worst-changed classes", _classes(found.recalls)),
+        ("worst-changed slices", _classes(found.slices)),
+    ]
+    title = f"{found.before.run.id} -> {found.after.run.id}"
+    lines = [title, why.verdict(found)]
+    for name, block in blocks:
+        if block:
+            lines += ["", name, *(f"  {line}" for line in block)]
+    return "\n".join(lines)
+
+
+def why_text(found: Comparison) -> str:
+    """What can explain the difference, the likeliest first."""
+    told = why.causes(found)
+    lines = [why.verdict(found)]
+    if not told:
+        lines.append("nothing that could explain a difference differs between the two")
+    for kind in dict.fromkeys(cause.kind for cause in told):
+        lines += ["", kind, *(f"  {cause.text}" for cause in told if cause.kind == kind)]
+    return "\n".join(lines)
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """The comparison as an object."""
+    values: dict[str, Any] = {
+        "before": found.before.line().model_dump(mode="json"),
+        "after": found.after.line().model_dump(mode="json"),
+        "verdict": why.verdict(found),
+    }
+    for name in ("settings", "code", "versions", "machine", "source", "classes", "metrics"):
+        values[name] = [dataclasses.asdict(change) for change in getattr(found, name)]
+    for name in ("recalls", "slices"):
+        values[name] = [
+            {**dataclasses.asdict(change), "change": change.change}
+            for change in getattr(found, name)
+        ]
+    values["paired"] = dataclasses.asdict(found.paired) if found.paired is not None else None
+    values["no_pairs"] = found.no_pairs
+    values["images"] = None
+    if found.images is not None:
+        by_class: dict[str, dict[str, int]] = {}
+        for (way, name), count in found.images.classes.items():
+            by_class.setdefault(way, {})[name] = count
+        values["images"] = {
+            "counts": dict(found.images.counts),
+            "classes": by_class,
+            "examples": dict(found.images.examples),
+        }
+    return values
+
+
+def why_json(found: Comparison) -> dict[str, Any]:
+    """The causes as an object."""
+    return {
+        "verdict": why.verdict(found),
+        "causes": [dataclasses.asdict(cause) for cause in why.causes(found)],
+    }
+
+
+def _runs(found: Comparison) -> list[Change]:
+    before, after = found.before.line(), found.after.line()
+    facts = [
+        ("state", words.state(before.state), words.state(after.state)),
+        ("verdict", words.verdict(before), words.verdict(after)),
+        ("pushed", words.pushed(before.pushes), words.pushed(after.pushes)),
+    ]
+    return [Change(*fact) for fact in facts if fact[1] != fact[2]]
+
+
+def _table(changes: Sequence[Change]) -> list[str]:
+    rows = [(change.name, _said(change.before), _said(change.after)) for change in changes]
+    return words.table(("", "FIRST", "SECOND"), rows).splitlines() if rows else []
+
+
+def _images(found: Comparison) -> Iterator[str]:
+    if found.images is None:
+        yield "images: not known, as a manifest cannot be read"
+        return
+    for way, count in found.images.counts.items():
+        yield f"{words.counted(count, 'image')}: {way}"
+        yield from (f"  {uri}" for uri in found.images.examples[way])
+
+
+def _code(changes: Sequence[Change]) -> Iterator[str]:
+    for change in changes[:_MAX_FILES]:
+        if change.name == "commit":
+            yield f"commit {change.before} -> {change.after}"
+        elif change.before is None:
+            yield f"{change.name} (new)"
+        else:
+            yield f"{change.name}{' (gone)' if change.after is None else ''}"
+    if len(changes) > _MAX_FILES:
+        yield f"and {len(changes) - _MAX_FILES} more"
+
+
+def _paired(found: Comparison) -> Iterator[str]:
+    test = found.paired
+    if test is None:
+        yield f"no paired test: {found.no_pairs}"
+        return
+    yield (
+        f"on the same {words.counted(test.images, 'image')}: top-1 changes by "
+        f"{test.estimate:+.4f} [{test.low:+.4f}, {test.high:+.4f}], p = {test.p_value:.2g} "
+        f"(McNemar); {test.gained} gained, {test.lost} lost"
+    )
+
+
+def _classes(changes: Sequence[ClassChange]) -> list[str]:
+    rows = [
+        (
+            change.name,
+            f"{change.before:.4f}",
+            f"{change.after:.4f}",
+            f"{change.change:+.4f}",
+            f"{change.images_before}, {change.images_after}",
+        )
+        for change in changes[:_MAX_CLASSES]
+    ]
+    head = ("", "FIRST", "SECOND", "CHANGE", "IMAGES")
+    return words.table(head, rows, (1, 2, 3)).splitlines() if rows else []
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return words.NONE
+    return f"{value:.4f}" if isinstance(value, float) and abs(value) >= 1e-4 else str(value)
