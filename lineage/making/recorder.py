@@ -19,6 +19,7 @@ from pipeline.mlmd import liveness
 from pipeline.mlmd.connection import open_store
 from pipeline.output_dir import ARTIFACTS_FOLDER
 from pipeline.runner.recording import RunFacts
+from preprocessing.errors import InputError
 
 
 class Recorder:
@@ -87,7 +88,11 @@ def _keep(store: metadata_store.MetadataStore, record: Run, artifacts: Path) -> 
 
 
 def _end_of_killed(path: Path, store: metadata_store.MetadataStore) -> None:
-    record = files.read(path)
+    try:
+        record = files.read(path)
+    except InputError as error:  # of a newer version, or damaged: no reason not to run
+        logging.warning("%s", error)
+        return
     context = runs.context_of(store, record.run.id)
     if record.run.state != "running" or context is None:
         return

@@ -162,6 +162,8 @@ class Evaluation(Part):
     artifact_id: int
     uri: str = ""
     made_in_run: str = ""
+    predictions: str = ""
+    """Always empty; records of this version have it."""
     verdict: dict[str, Any]
     """As `verdict.json` has it; the gate's own, before any override."""
     serving_check: dict[str, Any] | None = None

@@ -189,6 +189,29 @@ def test_file_that_is_no_record_is_told_in_one_line(tmp_path, text, said):
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_run_starts_beside_records_that_cannot_be_read(tmp_path):
+    runs = MadeRuns(tmp_path)
+    runs.whole("one")
+    path = files.path_of(runs.artifacts, "one")
+    for text in ("{", path.read_text().replace('"lineage_version": 1', '"lineage_version": 2')):
+        path.write_text(text)
+        assert runs.whole().run.state == "pushed"
+        assert path.read_text() == text
+
+
+def test_run_that_was_killed_is_told_so_and_ended_by_the_next(tmp_path):
+    runs = MadeRuns(tmp_path)
+    killed = runs.start("killed")
+    killed.data(corpus())
+    for source in sources(runs):
+        assert source.lines()[0].state == "killed"  # nobody holds the folder's lock
+        assert source.run("killed").settings["data"]["path"] == "/pictures"
+    runs.start("next")
+    record = files.read(files.path_of(runs.artifacts, "killed"))
+    assert record.run.state == "killed"
+    assert [node.id for node in record.nodes] == ["ImageExampleGen", "ImagePreprocessor"]
+
+
 class TestCode:
     """What a record says of the code that ran."""
 
