@@ -1,6 +1,8 @@
 # make run: set everything up and run the whole pipeline on real images.
 # make test: set everything up, check style, run the tests.
 BIN := .venv/bin
+# Processes that run tests. Each takes some 3 GB with what it starts; make test WORKERS=4
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check setup lock format docs clean
@@ -13,7 +15,7 @@ run: setup ## set up, write the digits, run the whole pipeline on them
 	@$(BIN)/effnet run configs/digits.yaml
 
 test: check ## set up, check style, run the tests
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: setup ## set up, check style (ruff) and that what `make docs` writes is up to date
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from digits_records import digits_dir, make_tiny
@@ -16,6 +17,36 @@ pytest_plugins = ["deadlines"]
 __all__ = ["digits_dir", "make_tiny"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# A busy machine is no fault of the code; every test has a deadline anyway.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
+
+# What takes longest starts first: two workers, which take files in this order, then end together.
+LONGEST_FIRST = (
+    "tests/e2e/",
+    "tests/trainer_module/job/test_supervisor.py",
+    "tests/trainer_module/test_training.py",
+    "tests/components/test_horovod_trainer.py",
+    "tests/trainer_module/test_distributed.py",
+    "tests/components/test_serving_validator.py",
+    "tests/trainer_module/test_train_step.py",
+    "tests/trainer_module/data/test_input_pipeline.py",
+    "tests/preprocessing/stage/",
+    "tests/components/",
+    "tests/pipeline/",
+    "tests/trainer_module/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        starts = [item.nodeid.startswith(prefix) for prefix in LONGEST_FIRST]
+        return starts.index(True) if True in starts else len(starts)
+
+    items.sort(key=rank)
 
 
 def png(color: tuple[int, int, int], side_px: int = 8) -> bytes:

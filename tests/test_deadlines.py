@@ -26,7 +26,7 @@ def test_well():
 
 def test_a_test_that_hangs_anywhere_fails_and_the_others_run(tmp_path):
     (tmp_path / "test_hanging.py").write_text(HANGING)
-    settings = ["-c", str(TESTS.parent / "pyproject.toml"), "-p", "deadlines", "--timeout", "1"]
+    settings = ["-c", str(TESTS.parent / "pyproject.toml"), "-p", "deadlines", "--timeout", "3"]
     command = [sys.executable, "-m", "pytest", *settings, "-n", "2", "-rf", str(tmp_path)]
     done = subprocess.run(
         command,

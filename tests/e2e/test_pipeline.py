@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import fresh_process
 import numpy as np
 import pytest
 import yaml
@@ -16,9 +15,13 @@ from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from sklearn.datasets import load_digits
 from tfx.orchestration import metadata
+from trainings import kill_family, wait_until
 
 from pipeline import cli
 from pipeline.mlmd.connection import connection_config
+
+# The first test waits for a whole run.
+pytestmark = pytest.mark.timeout(900)
 
 NODES = {
     "ImageExampleGen",
@@ -203,19 +206,13 @@ def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, confi
 
 
 def test_run_after_a_killed_one_simply_works(tmp_path, config):
-    killed = subprocess.Popen(
-        _command(config, tmp_path), cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("artifacts/HorovodTrainer/unfinished/*")):
-        assert killed.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    arguments = ["run", str(config), "--output_dir", str(tmp_path)]
+    killed = fresh_process.start(cli.main, arguments, stdout=tmp_path / "printed.txt")
+    wait_until(lambda: list(tmp_path.glob("artifacts/HorovodTrainer/unfinished/*")), killed)
+    kill_family(killed)
     assert not (tmp_path / "summary.json").exists()
 
-    assert cli.main(["run", str(config), "--output_dir", str(tmp_path)]) == 0
+    assert cli.main(arguments) == 0
     states = _states(_summary(tmp_path))
     assert states["ImagePreprocessor"] == "cached"
     assert states["HorovodTrainer"] == "ran"

@@ -1,118 +1,103 @@
 """What several ranks do together, in real Horovod jobs on this machine."""
 
 import json
+import math
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import fresh_process
 import numpy as np
 import pytest
+import steps_of_ranks
+from steps_of_ranks import TIMELINES
 
-# One step on 2 x 4 images; each rank writes how the weights moved, the statistics, the metrics.
-STEP = """
-import json, sys
-import numpy as np, tensorflow as tf
-from trainer_module import distributed
-from trainer_module.build import build
-from trainer_module.config import TrainConfig
-
-settings = json.loads(sys.argv[1])
-ranks = distributed.join(settings.get("hvd_fp16_compression", False))
-images = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 3)).astype(np.uint8)
-targets = tf.one_hot(np.arange(8) % 5, 5)
-size = 8 // ranks.size
-mine = slice(ranks.rank * size, (ranks.rank + 1) * size)
-config = TrainConfig(
-    optimizer="sgd", momentum=0.0, weight_decay=0.0, dropout_rate=0.0, survival_prob=1.0,
-    label_smoothing=0.0, moving_average_decay=0.0, bn_momentum=0.5, train_batch_size=size,
-    width_coefficient=0.1, depth_coefficient=0.1, **settings)
-built = build(config, 5, ranks)
-state = built.state
-before = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
-metrics = built.step(tf.constant(images[mine]), targets[mine], tf.constant(0.1), tf.constant(0.0))
-after = np.concatenate([parameter.value.numpy() for parameter in state.parameters])
-result = {"moved": (after - before).tolist(), "metrics": metrics.numpy().tolist(),
-          "statistics": state.statistics.numpy().tolist()}
-open(sys.argv[2] + str(ranks.rank), "w").write(json.dumps(result))
-"""
+# One job does it all, some 60 s on two idle cores.
+pytestmark = pytest.mark.timeout(600)
+BYTES = {"float16": 2, "float32": 4}
 
 
-@pytest.fixture
-def step(tmp_path):
-    def run(processes: int, **settings):
-        script, prefix = tmp_path / "step.py", tmp_path / f"{processes}-{len(settings)}-"
-        script.write_text(STEP)
-        command = [sys.executable, str(script), json.dumps(settings), str(prefix)]
-        if processes > 1:
-            launcher = [sys.executable, "-m", "horovod.runner.launch", "--gloo"]
-            command = [*launcher, "-np", str(processes), *command]
-        subprocess.run(command, check=True, capture_output=True, timeout=240)
-        first, *others = (
-            json.loads(Path(f"{prefix}{rank}").read_text()) for rank in range(processes)
-        )
-        assert all(other == first for other in others)  # bit for bit the same on every rank
-        return {name: np.asarray(values) for name, values in first.items()}
-
-    return run
+@pytest.fixture(scope="module")
+def job(tmp_path_factory) -> Path:
+    """The folder with the results of two ranks."""
+    folder = tmp_path_factory.mktemp("two ranks")
+    launcher = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", "2"]
+    done = subprocess.run(
+        [*launcher, sys.executable, steps_of_ranks.__file__, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=580,
+        env={**os.environ, "HOROVOD_TIMELINE": "DYNAMIC"},
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
 
 
-def test_two_ranks_with_syncbn_take_the_step_of_one_with_the_whole_batch(step):
-    alone, together = step(1), step(2, batch_norm="syncbn")
+def results(folder: Path, name: str, rank: int = 0) -> dict[str, Any]:
+    return json.loads((folder / f"{name}.{rank}").read_text())
+
+
+def one_step(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """What a step of the job gave, bit for bit the same on every rank."""
+    first, other = (results(folder, name, rank) for rank in range(2))
+    assert other == first
+    return {name: np.asarray(values) for name, values in first.items()}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> dict[str, np.ndarray]:
+    """What a step of one process on the whole batch gives."""
+    folder = tmp_path_factory.mktemp("one rank")
+    done = fresh_process.run(steps_of_ranks.one_step, folder, "apart")
+    assert done.returncode == 0, done.stderr
+    return {name: np.asarray(values) for name, values in results(folder, "apart").items()}
+
+
+def test_two_ranks_with_syncbn_take_the_step_of_one_with_the_whole_batch(job, alone):
+    together, apart = one_step(job, "syncbn"), one_step(job, "apart")
     np.testing.assert_allclose(together["moved"], alone["moved"], atol=2e-4)
     np.testing.assert_allclose(together["metrics"], alone["metrics"], rtol=1e-3)
     assert np.abs(alone["moved"]).max() > 0.01
-    apart = step(2)
     assert np.abs(apart["moved"] - alone["moved"]).max() > 10 * 2e-4
 
 
-def test_compressed_gradients_are_nearly_the_same(step):
-    plain, compressed = step(2), step(2, hvd_fp16_compression=True, grad_accum_steps=1)
+def test_compressed_gradients_are_nearly_the_same(job):
+    plain, compressed = one_step(job, "apart"), one_step(job, "compressed")
     np.testing.assert_allclose(compressed["moved"], plain["moved"], rtol=0.01, atol=1e-4)
     assert not np.array_equal(compressed["moved"], plain["moved"])
     # Only gradients are compressed.
     np.testing.assert_array_equal(compressed["statistics"], plain["statistics"])
 
 
-# Every combination in one job: starting it costs more than the steps.
-MATRIX = """
-import itertools, json, sys
-import numpy as np, tensorflow as tf
-from trainer_module import distributed
-from trainer_module.build import build
-from trainer_module.config import TrainConfig
-
-ranks = distributed.join(fp16_compression=False)
-generator = np.random.default_rng(ranks.rank)
-images = tf.constant(generator.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8))
-targets = tf.one_hot(generator.integers(0, 5, 8), 5)
-results = {}
-for amp, xla, parts in itertools.product([False, True], [False, True], [1, 2]):
-    config = TrainConfig(
-        optimizer="adam", momentum=0.9, decay=0.99, clip_norm=1.0, train_batch_size=8,
-        dropout_rate=0.0, survival_prob=1.0, moving_average_decay=0.9,
-        width_coefficient=0.1, depth_coefficient=0.1,
-        use_amp=amp, use_xla=xla, grad_accum_steps=parts)
-    built = build(config, 5, ranks)
-    rate, stop = tf.constant(0.05), tf.constant(0.0)
-    losses = [float(built.step(images, targets, rate, stop)[0]) for _ in range(6)]
-    weights = [float(tf.reduce_sum(tf.abs(v))) for v in built.state.model_variables()]
-    results[f"amp {amp}, xla {xla}, {parts} parts"] = {"losses": losses, "weights": weights}
-open(sys.argv[1] + str(ranks.rank), "w").write(json.dumps(results))
-"""
-
-
-def test_amp_xla_and_accumulation_work_together_on_two_ranks(tmp_path):
-    script, prefix = tmp_path / "matrix.py", tmp_path / "matrix-"
-    script.write_text(MATRIX)
-    command = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", "2"]
-    subprocess.run(
-        [*command, sys.executable, str(script), str(prefix)],
-        check=True,
-        capture_output=True,
-        timeout=400,
-    )
-    first, second = (json.loads(Path(f"{prefix}{rank}").read_text()) for rank in range(2))
+def test_amp_xla_and_accumulation_work_together_on_two_ranks(job):
+    first, second = (results(job, "combinations", rank) for rank in range(2))
     assert len(first) == 8
     assert first == second
     for name, result in first.items():
         assert result["losses"][-1] < 0.9 * result["losses"][0], name
+
+
+def bytes_sent(timeline: Path) -> dict[str, int]:
+    """The bytes that crossed the network by dtype, as Horovod's own timeline tells it."""
+    by_dtype = dict.fromkeys(BYTES, 0)
+    tensors = re.findall(r'"dtype": "(\w+)", "shape": "\[([\d, ]*)\]"', timeline.read_text())
+    for dtype, shape in tensors:
+        sides = [int(side) for side in shape.split(",") if side.strip()]
+        by_dtype[dtype] += BYTES[dtype] * math.prod(sides)
+    return by_dtype
+
+
+@pytest.mark.parametrize("number", range(len(TIMELINES)), ids=map(str, TIMELINES))
+def test_gradients_are_sent_once_whatever_the_number_of_micro_batches(job, number):
+    sizes = results(job, "sizes")
+    # Loss, top-1 and the question whether to stop go along with BatchNorm's statistics.
+    rest = sizes["statistics"] + 3
+    _, compress = TIMELINES[number]
+    sent = bytes_sent(job / f"timeline-{number}.0")
+    if compress:
+        assert sent == {"float16": 2 * sizes["gradients"], "float32": 4 * rest}
+    else:
+        assert sent == {"float16": 0, "float32": 4 * (sizes["gradients"] + rest)}

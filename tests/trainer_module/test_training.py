@@ -16,6 +16,9 @@ from trainings import checkpoints, end, output, start_rank, train, wait_until
 
 from trainer_module.config import TrainConfig
 
+# Some of them wait for three trainings.
+pytestmark = pytest.mark.timeout(600)
+
 
 def last_step(config: TrainConfig) -> int:
     """The newest step that the log of a training tells of."""

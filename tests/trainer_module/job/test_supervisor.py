@@ -20,6 +20,9 @@ from trainer_module.job import heartbeat, memory_fit, supervisor
 from trainer_module.job.heartbeat import Beat
 from trainer_module.job.watchdog import SILENCE_SECS
 
+# Some of them wait for three starts of two ranks.
+pytestmark = pytest.mark.timeout(600)
+
 HOST = socket.gethostname()
 
 
