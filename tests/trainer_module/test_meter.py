@@ -4,6 +4,7 @@ import json
 
 import pytest
 import tensorflow as tf
+from stand_ins import Clock
 
 from trainer_module.config import TrainConfig
 from trainer_module.meter import (
@@ -15,16 +16,6 @@ from trainer_module.meter import (
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.secs = 0.0
-
-    def __call__(self) -> float:
-        return self.secs
 
 
 @pytest.fixture
@@ -39,7 +30,7 @@ def metered(tmp_path):
     def step(
         number: int, loss: float = 1.0, top_1: float = 0.5, stop: float = 0, skipped: float = 0
     ):
-        clock.secs += 1.0
+        clock.now += 1.0
         meter.add(stage, number, tf.constant([loss, top_1, stop, skipped]))
 
     def lines():
@@ -69,11 +60,11 @@ def test_the_time_left_knows_that_later_stages_are_slower(tmp_path):
     schedule = Schedule(config, examples=100, ranks=1)
     log = RunLog(str(tmp_path), True, schedule.total_steps, clock)
     meter = Meter(log, schedule, interval_secs=0.0, clock=clock)
-    clock.secs += 60.0  # tracing is over once there is a first line
+    clock.now += 60.0  # tracing is over once there is a first line
     total_secs = 20 * 1.0 + 20 * 9.0
     for stage, first, end in schedule.stages():
         for number in range(first + 1, end + 1):
-            clock.secs += stage.img_size**2 / 16**2
+            clock.now += stage.img_size**2 / 16**2
             meter.add(stage, number, tf.constant([1.0, 0.5, 0.0, 0.0]))
     lines = [json.loads(line) for line in (tmp_path / "train_log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 41))

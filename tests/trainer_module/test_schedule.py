@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stand_ins import OneOfRanks
 
 from pipeline import config_file
 from trainer_module.config import TrainConfig
@@ -13,13 +14,6 @@ from trainer_module.data.input_pipeline import step_examples
 from trainer_module.distributed import SingleProcess
 from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
-
-
-class Place(SingleProcess):
-    """A rank among others, for arithmetic that needs no communication."""
-
-    def __init__(self, rank: int, size: int):
-        self.rank, self.size = rank, size
 
 
 def test_factors_are_linear_over_the_stages():
@@ -88,7 +82,7 @@ def test_every_epoch_has_each_example_exactly_once_over_all_ranks(
     seen = np.zeros((epochs + 1 + batch * size // examples, examples), np.int64)
     for step in range(schedule.total_steps):
         for rank in range(size):
-            chosen, in_epoch = step_examples(seed, step, batch, Place(rank, size), examples)
+            chosen, in_epoch = step_examples(seed, step, batch, OneOfRanks(rank, size), examples)
             np.add.at(seen, (in_epoch, chosen), 1)
     assert (seen[:epochs] == 1).all()
     assert seen[epochs:].sum() < batch * size  # the last batch is filled up, no more
@@ -96,7 +90,7 @@ def test_every_epoch_has_each_example_exactly_once_over_all_ranks(
 
 def test_ranks_share_the_batch_of_one_process():
     whole, _ = step_examples(1, 3, 8, SingleProcess(), 50)
-    parts = [step_examples(1, 3, 4, Place(rank, 2), 50)[0] for rank in range(2)]
+    parts = [step_examples(1, 3, 4, OneOfRanks(rank, 2), 50)[0] for rank in range(2)]
     assert np.array_equal(np.concatenate(parts), whole)
 
 

@@ -1,6 +1,5 @@
 """Files of every kind in, plain upright 8-bit files out."""
 
-import io
 import struct
 import zlib
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
-from nasty_corpus import sixteen_bit
+from nasty_corpus import encode, sixteen_bit
 from PIL import Image
 
 from preprocessing.images import colors, image_ops, unusable
@@ -23,12 +22,6 @@ def gradient(width=48, height=32, mode="RGB"):
     ramp = (rows + columns) / max(1, rows.max() + columns.max()) * 200 + 20
     rgb = np.stack([ramp, ramp / 2, 255 - ramp], axis=-1).astype(np.uint8)
     return Image.fromarray(rgb).convert(mode)
-
-
-def encode(image, file_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def decode(encoded):

@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 from container_files import example, pngs, write_tar, write_tfrecord
+from dataset_files import read, tree
 from nasty_corpus import write_tree
 
 from preprocessing import features, transform
 from preprocessing.errors import InputError
-from preprocessing.files import records
 from preprocessing.ingest import ingest
 from preprocessing.sources.opening import open_source
 
@@ -66,20 +66,8 @@ def run(path, output, maker, **options):
     return summary
 
 
-def read(folder):
-    return [
-        (path.parent.name.removeprefix("Split-"), records.parse_record(record))
-        for path in sorted(folder.glob("Split-*/*"))
-        for record in records.read_records(str(path))
-    ]
-
-
 def index(folder):
     return [entry for path in ingest.index_files(folder) for entry in ingest.read_index(path)]
-
-
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 ALL = [as_folder, as_manifest, as_tfrecords, as_compressed_tfrecords, as_tars]

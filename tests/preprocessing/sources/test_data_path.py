@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from dataset_files import read, tree
 from nasty_corpus import (
     CLASS_NAMES,
     DEAD_LINK,
@@ -21,7 +22,6 @@ from PIL import Image
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from preprocessing.files import records
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage
 from preprocessing.stage.options import StageOptions
@@ -41,19 +41,6 @@ def run(corpus, root, make_pipeline, options=OPTIONS):
         options=options,
         make_pipeline=make_pipeline,
     )
-
-
-def read(folder):
-    """(split, values) of every record below a dataset."""
-    return [
-        (path.parent.name.removeprefix("Split-"), records.parse_record(record))
-        for path in sorted(folder.glob("Split-*/*"))
-        for record in records.read_records(str(path))
-    ]
-
-
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def name_of(values, corpus):

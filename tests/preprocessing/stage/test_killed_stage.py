@@ -11,6 +11,7 @@ import fresh_process
 import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from dataset_files import tree
 from PIL import Image
 
 from preprocessing import features
@@ -111,10 +112,6 @@ def run_until(corpus, output, moment):
     for name in seen & {"source", "dataset"}:
         check_whole(output / name)
     return status == -signal.SIGKILL and "dataset" not in seen
-
-
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

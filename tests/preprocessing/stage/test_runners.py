@@ -7,6 +7,7 @@ import time
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from dataset_files import tree
 from nasty_corpus import CLASS_NAMES, with_a_vanishing_file
 
 from preprocessing.ingest import ingest
@@ -41,10 +42,6 @@ def run_stage(source, root, make_pipeline):
         make_pipeline=make_pipeline,
     )
     return tree(root / "dataset") | tree(root / "quarantine")
-
-
-def tree(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from digits_records import example, write_records
+from stand_ins import OneOfRanks
 
 from preprocessing import features
 from trainer_module.data import record_index
@@ -16,13 +17,6 @@ from trainer_module.schedule import Schedule
 from trainer_module.stages import stage_schedule
 
 CLASSES = 10
-
-
-class Place(SingleProcess):
-    """A rank among others; reading needs no communication."""
-
-    def __init__(self, rank: int, size: int):
-        self.rank, self.size = rank, size
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +91,7 @@ def test_an_epoch_looks_different_the_next_time(batches):
 def test_ranks_read_the_batch_of_one_process(batches):
     plain = {"cutmix_alpha": 0.0}
     [(images, targets)] = batches(3, 4, **plain)
-    parts = [batches(3, 4, Place(r, 2), train_batch_size=8, **plain)[0] for r in range(2)]
+    parts = [batches(3, 4, OneOfRanks(r, 2), train_batch_size=8, **plain)[0] for r in range(2)]
     assert np.array_equal(np.concatenate([part[0] for part in parts]), images)
     assert np.array_equal(np.concatenate([part[1] for part in parts]), targets)
 
@@ -146,7 +140,7 @@ def test_evaluation_is_shared_out_without_loss(make_tiny, tmp_path, num_records,
     index = record_index.build_index([str(shard)])
     config = make_tiny(tmp_path).model_copy(update={"eval_batch_size": 7})
     # Of five ranks for three records some have nothing.
-    parts = [eval_dataset(index, config, CLASSES, Place(rank, size)) for rank in range(size)]
+    parts = [eval_dataset(index, config, CLASSES, OneOfRanks(rank, size)) for rank in range(size)]
     found = [int(n) for part in parts for _, batch in part.as_numpy_iterator() for n in batch]
     assert sorted(found) == sorted(labels)
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from stand_ins import Clock
 
 from trainer_module.job import heartbeat, processes
 from trainer_module.job.heartbeat import Heartbeat
@@ -21,15 +22,6 @@ heart.step = 7
 heart.start()
 os.kill(os.getpid(), 9)
 """
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
