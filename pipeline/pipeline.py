@@ -7,7 +7,7 @@ DAG on every machine and for every orchestrator.
 import dataclasses
 
 import tensorflow_data_validation as tfdv
-from tfx.components import SchemaGen, StatisticsGen
+from tfx.components import SchemaGen
 from tfx.orchestration import pipeline as tfx_pipeline
 
 from components.evaluator.component import Evaluator
@@ -20,6 +20,7 @@ from components.import_schema_gen.component import ImportSchemaGen
 from components.latest_blessed_model.component import LatestBlessedModel
 from components.pusher.component import Pusher
 from components.serving_validator.component import ServingValidator
+from components.statistics_gen.component import StatisticsGen
 from pipeline import beam_options
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import eval_config, rules

@@ -21,6 +21,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files.plain_path import plain_path
 from preprocessing.ingest import ingest
 
 # Label of a name that is no class.
@@ -90,15 +91,20 @@ def write_transform_graph(
       InputError: there are fewer than two classes.
     """
     metadata = tft.DatasetMetadata(class_schema(schema))
-    with make_pipeline() as pipeline, tft_beam.Context(temp_dir=temp_dir):
+    with (
+        plain_path(temp_dir) as plain_temp_dir,
+        plain_path(output) as plain_output,
+        make_pipeline() as pipeline,
+        tft_beam.Context(temp_dir=plain_temp_dir),
+    ):
         rows = (
             pipeline
             | "Index" >> beam.Create(index_files)
             | "ReadClasses" >> beam.FlatMap(_distinct_rows)
         )
         transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
-        _ = transform_fn | tft_beam.WriteTransformFn(output)
-        raw_metadata = os.path.join(output, tft.TFTransformOutput.RAW_METADATA_DIR)
+        _ = transform_fn | tft_beam.WriteTransformFn(plain_output)
+        raw_metadata = os.path.join(plain_output, tft.TFTransformOutput.RAW_METADATA_DIR)
         _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline)
     names = read_class_names(output)
     if len(names) < 2:
@@ -110,9 +116,10 @@ def write_transform_graph(
 
 def read_class_names(transform_graph: str) -> list[str]:
     """The class names of a transform graph, in the order of their labels."""
-    path = tft.TFTransformOutput(transform_graph).vocabulary_file_by_name(features.CLASS_VOCABULARY)
-    with open(path, encoding="utf-8") as lines:
-        return lines.read().splitlines()
+    with plain_path(transform_graph) as plain:
+        path = tft.TFTransformOutput(plain).vocabulary_file_by_name(features.CLASS_VOCABULARY)
+        with open(path, encoding="utf-8") as lines:
+            return lines.read().splitlines()
 
 
 def class_schema(schema: schema_pb2.Schema | None) -> schema_pb2.Schema:

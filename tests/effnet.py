@@ -24,9 +24,11 @@ def effnet(*arguments: object, cwd: Path) -> fresh_process.Done:
     return fresh_process.run(cli.main, list(map(str, arguments)), cwd=cwd)
 
 
-def effnet_in_new_interpreter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+def effnet_in_new_interpreter(
+    *arguments: object, cwd: Path, stdin: bytes = b""
+) -> subprocess.CompletedProcess:
     """Runs the command as a shell does, with all that is printed at imports."""
-    return _run(["-m", "pipeline.cli"], arguments, cwd)
+    return _run(["-m", "pipeline.cli"], arguments, cwd, stdin)
 
 
 def effnet_without_tensorflow(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
@@ -34,6 +36,8 @@ def effnet_without_tensorflow(*arguments: object, cwd: Path) -> subprocess.Compl
     return _run(["-c", _WITHOUT_TENSORFLOW], arguments, cwd)
 
 
-def _run(program: list[str], arguments: tuple[object, ...], cwd: Path):
+def _run(program: list[str], arguments: tuple[object, ...], cwd: Path, stdin: bytes = b""):
     command = [sys.executable, *program, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT_SECS)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, input=stdin, timeout=TIMEOUT_SECS)
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(command, done.returncode, out, err)

@@ -72,6 +72,7 @@ ALLOWED = {
     "components.latest_blessed_model": ("components", *SHARED),
     "components.pusher": ("components", *SHARED),
     "components.serving_validator": ("components", *SHARED, *TRAINER_FILES),
+    "components.statistics_gen": ("components", *SHARED),
     "pipeline.mlmd": ("components", *SHARED, "pipeline"),
     "pipeline.cache": ("components", *SHARED, "pipeline", "pipeline.mlmd"),
     "pipeline.report": ("components.*", "preprocessing.*", "pipeline"),

@@ -10,6 +10,7 @@ from tfx_bsl.tfxio import tf_example_record
 
 from components.evaluator import outcomes
 from preprocessing import features
+from preprocessing.files.plain_path import plain_path
 from trainer_module import top_k
 from trainer_module.serving import signatures
 
@@ -81,7 +82,8 @@ def why_unusable(model: str, records: Iterable[bytes]) -> str | None:
     """
     examples = tf.constant(list(records), tf.string)
     try:
-        loaded = tf.saved_model.load(model)
+        with plain_path(model) as plain:
+            loaded = tf.saved_model.load(plain)
         answers = loaded.signatures[signatures.SERVING_EXAMPLES](examples)
         loaded.signatures[signatures.EVAL_LABELS](examples)[signatures.LABEL_INDEX].numpy()
         probabilities = answers[signatures.PROBABILITIES].numpy()

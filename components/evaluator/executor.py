@@ -1,5 +1,6 @@
 """Evaluates with TFMA, judges, and writes verdict and blessing."""
 
+import contextlib
 import itertools
 import json
 import logging
@@ -31,6 +32,7 @@ from components.evaluator import evaluate, gate, measures, verdict
 from components.evaluator.rules import FAIL, Rules
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files.plain_path import plain_path
 
 # A served model is tried with as many images before all of them go through it.
 _TRIED_RECORDS = 2
@@ -48,17 +50,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Evaluates the candidate, with the baseline if there is one, and judges it."""
         rules = Rules.from_json(exec_properties["rules"])
         splits = json_utils.loads(exec_properties.get(EXAMPLE_SPLITS_KEY) or "null")
-        patterns = _patterns(input_dict[EXAMPLES_KEY], splits or [features.EVAL_SPLIT])
+        examples = _split_folders(input_dict[EXAMPLES_KEY], splits or [features.EVAL_SPLIT])
         candidate = saved_models.of_artifact(input_dict[MODEL_KEY])
         if candidate is None:
             raise ValueError(f"{input_dict[MODEL_KEY][0].uri} holds no SavedModel to evaluate")
-        baseline, no_baseline = _baseline(input_dict.get(BASELINE_MODEL_KEY, []), rules, patterns)
-        evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
-        self._measure(patterns, candidate, baseline, exec_properties[EVAL_CONFIG_KEY], evaluation)
-
-        cells = measures.confusion(evaluation)
+        baseline, no_baseline = _baseline(input_dict.get(BASELINE_MODEL_KEY, []), rules, examples)
+        config = exec_properties[EVAL_CONFIG_KEY]
+        with plain_path(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])) as evaluation:
+            self._measure(examples, candidate, baseline, config, evaluation)
+            cells = measures.confusion(evaluation)
+            measured = measures.read(evaluation, baseline is not None)
         result = gate.judge(
-            _with_all_columns(measures.read(evaluation, baseline is not None), rules),
+            _with_all_columns(measured, rules),
             measures.classes(cells, _class_names(candidate), rules.confidence),
             rules,
             no_baseline,
@@ -82,7 +85,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
     def _measure(
         self,
-        patterns: Sequence[str],
+        examples: Sequence[str],
         candidate: str,
         baseline: str | None,
         eval_config_json: str,
@@ -97,8 +100,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if baseline is not None:
             models = {tfma.CANDIDATE_KEY: candidate, tfma.BASELINE_KEY: baseline}
         progress.report("evaluating candidate" + (" and served model" if baseline else ""))
-        with self._make_beam_pipeline() as pipeline:
-            evaluate.evaluate(pipeline, patterns, models, eval_config, output)
+        with contextlib.ExitStack() as stack:
+            patterns = [
+                io_utils.all_files_pattern(stack.enter_context(plain_path(folder)))
+                for folder in examples
+            ]
+            for name, folder in models.items():
+                models[name] = stack.enter_context(plain_path(folder))
+            with self._make_beam_pipeline() as pipeline:
+                evaluate.evaluate(pipeline, patterns, models, eval_config, output)
 
 
 def write_verdict(artifact: types.Artifact, result: verdict.Verdict) -> None:
@@ -146,23 +156,19 @@ def set_override(artifact: types.Artifact, override: verdict.Override) -> None:
     artifact.set_string_custom_property("override_time", override.time)
 
 
-def _patterns(examples: Sequence[types.Artifact], splits: Sequence[str]) -> list[str]:
-    return [
-        io_utils.all_files_pattern(uri)
-        for split in splits
-        for uri in artifact_utils.get_split_uris(list(examples), split)
-    ]
+def _split_folders(examples: Sequence[types.Artifact], splits: Sequence[str]) -> list[str]:
+    return [uri for split in splits for uri in artifact_utils.get_split_uris(list(examples), split)]
 
 
 def _baseline(
-    models: Sequence[types.Artifact], rules: Rules, patterns: Sequence[str]
+    models: Sequence[types.Artifact], rules: Rules, examples: Sequence[str]
 ) -> tuple[str | None, str]:
     """Folder of a baseline that works, or why there is none."""
     path = saved_models.of_artifact(models) if models else None
     if path is None:
         return None, verdict.NO_SUCH_BASELINE
     progress.report("trying the served model")
-    reason = evaluate.why_unusable(path, _first_records(patterns))
+    reason = evaluate.why_unusable(path, _first_records(examples))
     if reason is None:
         return path, ""
     version = models[0].get_string_custom_property("version") or models[0].uri
@@ -176,8 +182,10 @@ def _baseline(
     return None, said
 
 
-def _first_records(patterns: Sequence[str]) -> list[bytes]:
-    files = sorted(path for pattern in patterns for path in fileio.glob(pattern))
+def _first_records(folders: Sequence[str]) -> list[bytes]:
+    files = sorted(
+        posixpath.join(folder, name) for folder in folders for name in fileio.listdir(folder)
+    )
     records = tf.data.TFRecordDataset(files)
     return [record.numpy() for record in itertools.islice(records, _TRIED_RECORDS)]
 

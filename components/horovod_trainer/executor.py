@@ -20,6 +20,7 @@ from components.horovod_trainer import driver, warm_up
 from components.stored_names import CONTENT_FINGERPRINT
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files.plain_path import plain_path
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.finish import EXPORT_FOLDER
@@ -124,9 +125,8 @@ def check_class_names(examples: str, transform_graph: str) -> None:
     Raises:
       ValueError: they differ, so records and graph are not of one preprocessing.
     """
-    vocabulary = tft.TFTransformOutput(transform_graph).vocabulary_by_name(
-        features.CLASS_VOCABULARY
-    )
+    with plain_path(transform_graph) as plain:
+        vocabulary = tft.TFTransformOutput(plain).vocabulary_by_name(features.CLASS_VOCABULARY)
     in_graph = [name.decode() for name in vocabulary]
     in_records = record_index.class_names(examples, num_classes=0)
     if in_graph != in_records:

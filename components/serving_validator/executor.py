@@ -20,6 +20,7 @@ from tfx.utils import io_utils
 from components import progress, saved_models
 from components.serving_validator import warm_up_requests
 from components.stored_names import SERVING_CHECK_FILE
+from preprocessing.files.plain_path import plain_path
 
 PARITY_FILE = "parity.tfrecord"
 EXTRA_EXPORTS_FILE = "extra_exports/extra_exports.json"
@@ -109,7 +110,8 @@ def check(model: str, parity_file: str, parity_tolerance: float) -> ServingCheck
             warm_up = warm_up_requests.unpack(model, warm_up)
         except ValueError as error:
             return ServingCheck(blessed=False, reason=str(error))
-        return _probe(model, parity_file, warm_up, parity_tolerance)
+        with plain_path(model) as plain:
+            return _probe(plain, parity_file, warm_up, parity_tolerance)
 
 
 def _probe(model: str, parity_file: str, warm_up: str, parity_tolerance: float) -> ServingCheck:

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from components.progress import LOGGER_NAME
 from pipeline.inference import view
-from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches, check_paths, list_files
+from pipeline.inference.classifier import BATCH_SIZE, Classifier, batches
 from pipeline.inference.find_model import find_saved_model
+from pipeline.inference.picture_files import STANDARD_INPUT, check_paths, list_files
 from pipeline.progress_display import ProgressDisplay, reports_shown_by
 from preprocessing import failures
 from preprocessing.errors import InputError
@@ -33,7 +34,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="SavedModel, folder of versions, or a run's output folder"
     )
-    parser.add_argument("images", metavar="IMAGE|DIR", nargs="+", help="files; folders are walked")
+    parser.add_argument(
+        "images",
+        metavar="IMAGE|DIR",
+        nargs="+",
+        help="files; folders are walked; - is a picture on standard input",
+    )
     parser.add_argument(
         "--top_k",
         type=int,
@@ -63,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
     for name in ("top_k", "num_workers"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} must be 1 or more. Received: {getattr(args, name)}")
+    if args.output is not None and args.num_workers > 1 and STANDARD_INPUT in args.images:
+        raise InputError(
+            f"{STANDARD_INPUT} (standard input) goes to one process; give it without --num_workers"
+        )
     check_paths(args.images)
     model, files = find_saved_model(args.model), list_files(args.images)
     if args.output is not None:

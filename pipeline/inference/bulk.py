@@ -19,6 +19,7 @@ from components import progress
 from pipeline.inference.classifier import BATCH_SIZE, Classifier, Prediction, batches
 from preprocessing.errors import InputError
 from preprocessing.files.publish import scratch_folder
+from preprocessing.files.working_folder import working_folder
 
 # Files in a part: enough to amortise a part's own file, few enough for progress to be seen.
 FILES_A_PART = 512
@@ -58,15 +59,17 @@ def run(model: Path, files: Iterable[str], output: Path, top_k: int, num_workers
     options = PipelineOptions(
         [], runner="DirectRunner", direct_running_mode=mode, direct_num_workers=num_workers
     )
+    output, model, folder = output.absolute(), model.absolute(), os.getcwd()
     # It also removes what a killed command left beside this output.
     with scratch_folder(output.parent, output.name) as work:
         offsets = _write_names(files, work / "names")
-        with beam.Pipeline(options=options) as pipeline:
+        predict = _Predict(str(model), str(work), folder, top_k, len(offsets))
+        with working_folder(work), beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
                 | "offsets" >> beam.Create(list(enumerate(offsets)))
                 | "spread" >> beam.Reshuffle()
-                | "predict" >> beam.ParDo(_Predict(str(model), str(work), top_k, len(offsets)))
+                | "predict" >> beam.ParDo(predict)
             )
         _join_csv(work, "bad", _BAD_COLUMNS, bad_file(output))
         return _join(work, output)
@@ -85,8 +88,10 @@ def _write_names(files: Iterable[str], path: Path) -> list[int]:
 class _Predict(beam.DoFn):
     """Predicts a part: `part-00000.parquet`, `bad-00000.csv` in the work folder."""
 
-    def __init__(self, model: str, work: str, top_k: int, num_parts: int):
-        self._model, self._work, self._top_k, self._num_parts = model, work, top_k, num_parts
+    def __init__(self, model: str, work: str, folder: str, top_k: int, num_parts: int):
+        """Names are relative to `folder`."""
+        self._model, self._work, self._folder = model, work, folder
+        self._top_k, self._num_parts = top_k, num_parts
         self._classifier: Classifier | None = None
 
     def setup(self) -> None:
@@ -99,7 +104,7 @@ class _Predict(beam.DoFn):
         names = _read_names(Path(self._work, "names"), offset)
         good, bad = [], []
         for group in batches(names, BATCH_SIZE):
-            for prediction in self._classifier.predict(group, self._top_k):
+            for prediction in self._classifier.predict(group, self._top_k, self._folder):
                 (good if prediction.error is None else bad).append(prediction)
         if good:
             pq.write_table(_table(good), Path(self._work, f"part-{number:07d}{PARQUET}"))

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.inference import picture_files
 from preprocessing import failures, features
 from preprocessing.errors import InputError
+from preprocessing.files.plain_path import plain_path
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.output_capture import OutputCapture
@@ -76,7 +78,8 @@ class Classifier:
             with OutputCapture() as capture, capture.to_file(Path(os.devnull)):
                 import tensorflow as tf
 
-                found = tf.saved_model.load(str(model)).signatures
+                with plain_path(str(model)) as plain:
+                    found = tf.saved_model.load(plain).signatures
         except Exception as error:
             reason = failures.one_line(error)
             raise InputError(f"MODEL {str(model)!r} does not load: {reason}") from error
@@ -90,12 +93,13 @@ class Classifier:
         options = _file_options(described.get("preprocessing", {}))
         return cls(found[signatures.SERVING_DEFAULT], options, tuple(class_names))
 
-    def predict(self, files: Sequence[str], top_k: int) -> list[Prediction]:
+    def predict(self, files: Sequence[str], top_k: int, folder: str = "") -> list[Prediction]:
         """Classifies a batch of files.
 
         Args:
-          files: paths; the same path may come several times.
+          files: paths, as `picture_files.read` takes them; the same may come several times.
           top_k: classes a file, at most as many as the model gives.
+          folder: where relative paths begin; by default in the current one.
 
         Returns:
           One prediction a file, in order.
@@ -104,7 +108,7 @@ class Classifier:
         rows, contents = [], []
         for row, file in enumerate(files):
             try:
-                contents.append(Path(file).read_bytes())
+                contents.append(picture_files.read(file, folder))
                 rows.append(row)
             except OSError as error:
                 predictions[row] = Prediction(file, error=f"cannot be read: {error.strerror}")
@@ -179,27 +183,6 @@ def _file_options(described: dict[str, Any]) -> dict[str, Any]:
         "gray16": described.get("gray16") or usual.gray16,
         "max_pixels": described.get("max_pixels") or usual.max_pixels,
     }
-
-
-def check_paths(paths: Iterable[str]) -> None:
-    """Raises InputError where a path does not exist, or is a folder without files."""
-    for path in paths:
-        if not Path(path).exists():
-            raise InputError(f"IMAGE must be a file or a folder. Received: {path!r} (missing)")
-        if next(list_files([path]), None) is None:
-            raise InputError(f"nothing to predict: the folder {path!r} holds no files")
-
-
-def list_files(paths: Iterable[str]) -> Iterator[str]:
-    """Files as they are, folders walked in order of their names, without hidden ones."""
-    for path in paths:
-        if not Path(path).is_dir():
-            yield path
-            continue
-        for parent, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in names if not name.startswith(".")):
-                yield os.path.join(parent, name)
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

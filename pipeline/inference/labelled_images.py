@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.inference.classifier import list_files
+from pipeline.inference.picture_files import list_files
 from preprocessing import features
 from preprocessing.errors import InputError
 

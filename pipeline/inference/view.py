@@ -1,12 +1,12 @@
 """Predictions for people: an aligned table, or small pictures beside bars on a terminal."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.inference import picture_files
 from pipeline.inference.classifier import Prediction
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
@@ -57,7 +57,7 @@ def thumbnail(file: str) -> Text:
     """The picture in half blocks, upright, over white; empty where it cannot be read."""
     try:
         pixels = image_ops.small_pixels(
-            Path(file).read_bytes(),
+            picture_files.read(file),
             max_side_px=THUMBNAIL_PX,
             max_pixels=PictureOptions().max_pixels,
         )

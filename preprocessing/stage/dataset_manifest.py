@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file
@@ -55,7 +56,12 @@ def write_manifest(path: str, rows: Iterable[Mapping[str, Any]], scratch: str) -
       The number of rows.
     """
     count = 0
-    with new_file(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+    # Told that it is a local file, pyarrow does not take a path for a URI.
+    local = fs.LocalFileSystem()
+    with (
+        new_file(path) as temporary,
+        pq.ParquetWriter(temporary, SCHEMA, filesystem=local) as writer,
+    ):
         ordered = sorted_rows(map(_sortable, rows), scratch)
         while group := list(itertools.islice(ordered, _ROWS_IN_GROUP)):
             columns = [

@@ -83,7 +83,7 @@ def config(tmp_path_factory, corpus) -> Path:
 @pytest.fixture(scope="module")
 def output_dir(tmp_path_factory, config) -> Path:
     """The output folder of a first run."""
-    folder = tmp_path_factory.mktemp("output")
+    folder = tmp_path_factory.mktemp("output [1] *? {x}")
     assert cli.main(["run", str(config), "--output_dir", str(folder)]) == 0
     shutil.copy(folder / "summary.json", folder / "first.json")
     return folder

@@ -11,7 +11,7 @@ CONFIG = "data: {path: pictures}\nevaluation: {min_top_1: 0.9}\n"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, pictures, write_model, right_answers) -> Path:
     """An output folder with two pushed versions; the newer one is right."""
-    folder = tmp_path_factory.mktemp("run")
+    folder = tmp_path_factory.mktemp("run [1] *?")
     model = folder / "serving" / "animals"
     write_model(model / "999", right_answers(pictures, 3, wrong=40), CLASSES)
     write_model(model / "1000", right_answers(pictures, 3), CLASSES)
@@ -43,6 +43,7 @@ def images(tmp_path, pictures) -> Path:
         (["predict", "missing", "config.yaml"], "MODEL must be a SavedModel"),
         (["predict", ".", "missing.png"], "IMAGE must be a file or a folder"),
         (["predict", ".", "empty"], "holds no files"),
+        (["predict", ".", "-", "--output", "t.csv", "--num_workers", "2"], "standard input"),
     ],
 )
 def test_wrong_input_ends_with_2_and_one_line_before_tensorflow_is_loaded(
@@ -72,6 +73,27 @@ def test_predict_walks_folders_and_lists_bad_pictures(served, images, tmp_path):
     assert lines[2]["error"].startswith("cannot be decoded")
     assert lines[0]["probability"] == pytest.approx(0.9)
     assert [entry["label"] for entry in lines[0]["top_k"]] == CLASSES
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["-", "a.png", "-"]])
+def test_predict_reads_standard_input(served, images, pictures, tmp_path, arguments):
+    done = effnet_in_new_interpreter(
+        "predict", served, *arguments, "--json", cwd=images, stdin=pictures[2]
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["file"] for line in lines] == arguments
+    assert [line["label"] for line in lines] == ["cat" if a == "-" else "ant" for a in arguments]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"), [(b"", "none of 1 files"), (b"no picture", "none of 1 files")]
+)
+def test_predict_says_what_is_wrong_with_standard_input(served, tmp_path, stdin, message):
+    done = effnet_in_new_interpreter("predict", served, "-", cwd=tmp_path, stdin=stdin)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "cannot be decoded" in done.stdout
 
 
 def test_predict_prints_an_aligned_table(served, images, tmp_path):

@@ -78,11 +78,16 @@ def find_shards(data_dir: str, split_names: Sequence[str]) -> list[str]:
     """
     for name in split_names:
         for folder in (data_dir, f"{data_dir}/Split-{name}"):
-            shards = tf.io.gfile.glob(f"{folder}/{name}-*")
+            shards = [file for file in _files(folder) if file.startswith(f"{name}-")]
             if shards:
-                return sorted(shards)
+                return [f"{folder}/{file}" for file in sorted(shards)]
     wanted = " or ".join(f"{name}-*" for name in split_names)
     raise InputError(f"data_dir must hold TFRecord files named {wanted}. Received: {data_dir!r}")
+
+
+def _files(folder: str) -> list[str]:
+    # Not a glob: the folder's own name may have what is special in a pattern.
+    return tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
 
 
 def build_index(files: Sequence[str]) -> RecordIndex:

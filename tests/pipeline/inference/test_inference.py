@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from pipeline.commands import evaluate
-from pipeline.inference import bulk, classifier, labelled_images, view
+from pipeline.inference import bulk, labelled_images, picture_files, view
 from pipeline.inference.classifier import Classifier, Prediction
 from preprocessing.errors import InputError
 
@@ -24,7 +25,7 @@ CLASSES = ["ant", "bee", "cat"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, pictures, write_model, right_answers) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "1"
+    folder = tmp_path_factory.mktemp("model [1] *?") / "1"
     return write_model(folder, right_answers(pictures, len(CLASSES)), CLASSES)
 
 
@@ -58,7 +59,7 @@ def test_a_folder_becomes_a_table_and_bad_pictures_stand_beside_it(
 ):
     monkeypatch.setattr(bulk, "FILES_A_PART", 16)  # several parts
     output = tmp_path / f"table{ending}"
-    files = classifier.list_files([str(folder)])
+    files = picture_files.list_files([str(folder)])
     assert bulk.run(model, files, output, top_k=2, num_workers=1) == 40
     if ending == ".parquet":
         table = pq.read_table(output)
@@ -79,6 +80,21 @@ def test_a_folder_becomes_a_table_and_bad_pictures_stand_beside_it(
     ]
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"images", output.name, "table.bad.csv"}
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_relative_paths_and_names_that_look_like_patterns(
+    model, folder, tmp_path, monkeypatch, ending
+):
+    monkeypatch.chdir(tmp_path)
+    images = Path("images [a-z]*?")
+    (tmp_path / "images").rename(images)
+    output = Path(f"table [1]*?{ending}")
+    files = list(picture_files.list_files([str(images)]))
+    assert bulk.run(Path(os.path.relpath(model)), files, output, top_k=1, num_workers=1) == 40
+    table = pq.read_table(output)["file"].to_pylist() if ending == ".parquet" else rows_of(output)
+    assert str(images / "000.png") in (table if ending == ".parquet" else table[1])
+    assert Path.cwd() == tmp_path
 
 
 def test_a_table_of_nothing_but_bad_pictures(model, tmp_path):

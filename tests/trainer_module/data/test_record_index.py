@@ -31,9 +31,11 @@ def test_reads_in_any_order_what_was_written(tmp_path_factory, shards):
     assert index.read(order) == [expected[place] for place in order]
 
 
-def test_finds_the_layout_of_tfx_and_the_flat_one(tmp_path):
+@pytest.mark.parametrize("name", ["records", "[a-z]", "a[1]", "*", "?", "[", "{a,b}"])
+def test_finds_the_layout_of_tfx_and_the_flat_one(tmp_path, name):
+    tmp_path = tmp_path / name
     split = tmp_path / "Split-eval"
-    split.mkdir()
+    split.mkdir(parents=True)
     shard = write(split / "eval-00000-of-00001", [b"x"])
     assert record_index.find_shards(str(tmp_path), ("eval", "validation")) == [shard]
     flat = write(tmp_path / "validation-00000-of-00001", [b"x"])

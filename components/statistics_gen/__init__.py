@@ -1,0 +1,1 @@
+"""TFX's StatisticsGen, for output folders of any name."""
