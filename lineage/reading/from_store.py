@@ -14,7 +14,7 @@ from lineage.record.parts import Artifact
 from lineage.record.run import Run, RunLine
 from lineage.store import executions, runs
 from pipeline import output_dir as folders
-from pipeline.mlmd import liveness, long_text
+from pipeline.mlmd import long_text
 
 
 class StoreRuns(RunSource):
@@ -93,8 +93,6 @@ class StoreRuns(RunSource):
 
     def _root(self, line: RunLine) -> str:
         """Where the artifacts are now: the output folder may have been moved."""
-        if self.output_dir is None or not line.output_id:
-            return line.root
-        if line.output_id != liveness.known_output_id(self.output_dir):
+        if self.output_dir is None or not self.is_of_folder(line):
             return line.root
         return str(self.output_dir / folders.ARTIFACTS_FOLDER)

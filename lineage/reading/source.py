@@ -1,6 +1,7 @@
 """What all places that runs are read from have in common."""
 
 import abc
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -77,9 +78,18 @@ class RunSource(abc.ABC):
         if line.state != RUNNING:
             return line.state
         own = self.output_dir
-        if own is None or not line.output_id or line.output_id != liveness.known_output_id(own):
+        if not self.is_of_folder(line):
             own = Path(line.output_dir) if line.host == liveness.host() else None
         return KILLED if own is not None and liveness.is_free(own) else RUNNING
+
+    def is_of_folder(self, line: RunLine) -> bool:
+        """Whether a run is of the source's output folder, wherever that was when it ran."""
+        return bool(line.output_id) and line.output_id == self._output_id
+
+    @functools.cached_property
+    def _output_id(self) -> str | None:
+        # Asked for each of many runs.
+        return liveness.known_output_id(self.output_dir) if self.output_dir is not None else None
 
     def settled(self, run: Run) -> Run:
         """A run, with the state of what was killed."""

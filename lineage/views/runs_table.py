@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+import pydantic
 
 from lineage.record.run import RunLine
 from lineage.views import words
 
 _HEAD = ("RUN", "WHEN", "STATE", "DURATION", "IMAGES", "TOP-1", "VERDICT", "PUSHED")
 _NUMBERS = (3, 4)
+_LINES = pydantic.TypeAdapter(list[RunLine])
 
 
 def text(lines: Iterable[RunLine]) -> str:
@@ -36,13 +38,14 @@ def groups(lines: Iterable[RunLine]) -> dict[str, list[RunLine]]:
 
 def as_json(lines: Iterable[RunLine]) -> str:
     """A list with an object a run."""
-    return json.dumps([_object(line) for line in lines], indent=2, ensure_ascii=False)
+    # json writes indented text in Python, ten times slower: there may be 10,000 runs.
+    return _LINES.dump_json(list(lines), indent=2).decode("utf-8")
 
 
 def grouped_json(lines: Sequence[RunLine]) -> str:
     """A list with an object a dataset: its digest and its runs."""
     found = [
-        {"dataset": digest, "runs": [_object(line) for line in members]}
+        {"dataset": digest, "runs": [line.model_dump(mode="json") for line in members]}
         for digest, members in groups(lines).items()
     ]
     return json.dumps(found, indent=2, ensure_ascii=False)
@@ -59,7 +62,3 @@ def _row(line: RunLine) -> tuple[str, ...]:
         words.verdict(line),
         words.pushed(line.pushes),
     )
-
-
-def _object(line: RunLine) -> dict[str, Any]:
-    return line.model_dump(mode="json")
