@@ -14,7 +14,7 @@ from preprocessing.files.publish import scratch_folder, staged
 from preprocessing.ingest import ingest
 from preprocessing.ingest.options import IngestOptions
 from preprocessing.stage import beam_stage
-from preprocessing.stage.counts import equations
+from preprocessing.stage.counts import copy_warnings, equations, label_conflict_examples
 from preprocessing.stage.options import StageOptions
 
 
@@ -72,4 +72,5 @@ def run(
         f"left out: {count} of the source's split {split!r}"
         for split, count in summary["left_out"].items()
     ]
-    return [*left_out, *equations(counts)]
+    warnings = copy_warnings(counts, "--on_duplicate=drop")
+    return [*left_out, *equations(counts), *warnings, *label_conflict_examples(counts)]

@@ -1,4 +1,7 @@
-"""The error of bad input, told to the person in one line."""
+"""The errors of bad input, told to the person in one line."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from preprocessing.text import one_line
 
@@ -13,3 +16,17 @@ class InputError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(one_line(message))
+
+
+class UnusableCorpusError(InputError):
+    """So much of a corpus cannot be used that the work stops.
+
+    Attributes:
+      counts: what became of the images, as far as it is known, with the keys of `counts.json`.
+      lists: folder with the lists of the images in question; empty where there are none.
+    """
+
+    def __init__(self, message: str, counts: Mapping[str, Any], lists: str = ""):
+        super().__init__(message)
+        self.counts = dict(counts)
+        self.lists = lists

@@ -1,6 +1,6 @@
 """What went wrong, in one line, and the exit status that it means."""
 
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, UnusableCorpusError
 
 # Exit statuses of all commands.
 DONE, SAID_NO, BAD_INPUT, STEP_FAILED = 0, 1, 2, 3
@@ -22,6 +22,11 @@ def input_error(error: BaseException) -> InputError | None:
     """The innermost InputError among the causes, None if the input is not to blame."""
     found = [cause for cause in chain(error) if isinstance(cause, InputError)]
     return found[-1] if found else None
+
+
+def unusable_corpus(error: BaseException) -> UnusableCorpusError | None:
+    """The error among the causes that says what became of the images, None if none does."""
+    return next((e for e in chain(error) if isinstance(e, UnusableCorpusError)), None)
 
 
 def one_line(error: BaseException) -> str:

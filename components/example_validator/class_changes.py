@@ -17,6 +17,7 @@ from components.example_validator.anomaly import (
 )
 from components.example_validator.from_protos import Statistics, value_counts
 from preprocessing import features
+from preprocessing.text import one_line
 
 # An anomaly and the classes that it is about: `class` and `images`.
 Found = tuple[Anomaly, list[dict[str, Any]]]
@@ -88,7 +89,7 @@ def _found(
         return []
     first = list(images.items())[:MAX_EXAMPLES]
     template = one if len(images) == 1 else each
-    names = [template.format(name=repr(name), images=count) for name, count in first]
+    names = [template.format(name=f"'{one_line(name)}'", images=count) for name, count in first]
     text = names[0]
     if len(images) > 1:
         text = f"{many.format(count=len(images))}: {listed(names, len(images))}"

@@ -7,6 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from components.example_validator import from_protos
 from components.example_validator.image_search import OF_THE_HEADER, Condition, Files
 from preprocessing import features
+from preprocessing.text import one_line
 
 # What a feature is called, and the unit of its values.
 _NAMES = {
@@ -81,7 +82,7 @@ def of_drift(
         shares, earlier = (_shares(from_protos.value_counts(s, feature)) for s in (now, before))
         largest = max(sorted({*shares, *earlier}), key=lambda v: abs(shares[v] - earlier[v]))
         return (
-            f"{text}; {largest!r} has {shares[largest]:.1%} of the images instead of "
+            f"{text}; '{one_line(largest)}' has {shares[largest]:.1%} of the images instead of "
             f"{earlier[largest]:.1%}"
         )
     ranges = [
@@ -100,7 +101,7 @@ def of_other(feature: str, reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
 
 
 def _files(files: Files) -> str:
-    shown = files.first[:_FILES_IN_TEXT]
+    shown = [one_line(uri) for uri in files.first[:_FILES_IN_TEXT]]
     if files.count == 1:
         return f"1 picture, {shown[0]}"
     return f"{files.count} pictures, for example {', '.join(shown)}"

@@ -1,5 +1,6 @@
 """The page of a run: one HTML file that needs nothing else."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from components.stored_names import SERVING_CHECK_FILE
 from pipeline import config_file
 from pipeline.config import PipelineConfig
 from pipeline.node_result import NodeResult
-from pipeline.report import charts, gate_view
+from pipeline.report import charts, gate_view, label_conflicts
 from pipeline.report import summary as summary_lib
 from pipeline.report.summary import output, output_json
 from preprocessing import features
@@ -48,7 +49,7 @@ def write(
         "total_secs": sum(node["secs"] for node in summary["nodes"]),
         **_evaluation(results),
         **_training(results),
-        **_quarantine(results),
+        **_quarantine(config, summary, results),
         "serving": output_json(results, "ServingValidator", "blessing", SERVING_CHECK_FILE),
     }
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +72,7 @@ def _class_names(results: Sequence[NodeResult]) -> list[str]:
 
 def _training(results: Sequence[NodeResult]) -> dict[str, Any]:
     artifact = output(results, "HorovodTrainer", "model_run")
-    log = _json_lines(artifact, TRAIN_LOG_FILE)
+    log = _json_lines(Path(artifact.uri, TRAIN_LOG_FILE)) if artifact else []
     drawn = [
         charts.line_chart(
             "Top-1 by epoch", log, {"top_1_train": "training", "eval_top_1": "evaluation"}
@@ -86,16 +87,40 @@ def _training(results: Sequence[NodeResult]) -> dict[str, Any]:
     return {"charts": [chart for chart in drawn if chart is not None], "stages": stages}
 
 
-def _quarantine(results: Sequence[NodeResult]) -> dict[str, Any]:
-    rows = _json_lines(output(results, "ImagePreprocessor", "quarantine"), features.QUARANTINE_FILE)
+def _quarantine(
+    config: PipelineConfig, summary: dict[str, Any], results: Sequence[NodeResult]
+) -> dict[str, Any]:
+    artifact = output(results, "ImagePreprocessor", "quarantine")
+    # Summaries of earlier versions do not say where the lists of a stopped run are.
+    folder = summary.get("quarantine") or (artifact.uri if artifact else None)
+    lists = Path(folder) if folder else None
+    source = output(results, "ImageExampleGen", "examples")
+    rows, hidden = _first_lines(
+        lists / features.QUARANTINE_FILE if lists else None, MAX_QUARANTINE_ROWS
+    )
+    records = Path(source.uri) if source else None
+    conflicts = label_conflicts.view(lists, records, config.preprocessing)
+    pictures = (summary.get("label_conflicts") or {}).get("pictures", 0)
     return {
-        "quarantine": rows[:MAX_QUARANTINE_ROWS],
-        "hidden_quarantine": max(len(rows) - MAX_QUARANTINE_ROWS, 0),
+        "quarantine": rows,
+        "hidden_quarantine": hidden,
+        "label_conflicts": conflicts,
+        "hidden_conflicts": max(pictures - len(conflicts), 0),
+        "copies": summary.get("copies", []),
     }
 
 
-def _json_lines(artifact: Any, name: str) -> list[dict[str, Any]]:
-    if artifact is None:
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
         return []
-    with Path(artifact.uri, name).open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
+
+
+def _first_lines(path: Path | None, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The first entries of a file of JSON lines, and how many more there are."""
+    if path is None or not path.exists():
+        return [], 0
+    with path.open(encoding="utf-8") as file:
+        first = [json.loads(line) for line in itertools.islice(file, limit)]
+        return first, sum(1 for _ in file)

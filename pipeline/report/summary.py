@@ -11,12 +11,15 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.evaluator import verdict
 from components.example_validator.anomaly import refused_anomalies
+from components.example_validator.executor import ITEMS_FILE
 from components.example_validator.executor import JSON_FILE as ANOMALIES_FILE
 from components.stored_names import SERVING_CHECK_FILE
 from pipeline.node_result import NodeResult
-from preprocessing import features
+from preprocessing import failures, features
+from preprocessing.errors import UnusableCorpusError
 from preprocessing.files.new_file import write_text
-from preprocessing.stage.counts import equations
+from preprocessing.stage.copies import DROP
+from preprocessing.stage.counts import copy_warnings, equations
 
 PUSHED, NOT_BLESSED, FAILED, PARTIAL = "pushed", "not_blessed", "failed", "partial"
 # The stacks of constraints/, known by TensorFlow's version.
@@ -33,14 +36,18 @@ def output(
     return None
 
 
-def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -> Any:
-    """The content of a JSON file in an output artifact, or None if there is none."""
+def output_file(results: Sequence[NodeResult], node: str, key: str, file: str) -> str | None:
+    """The path of a file in an output artifact, or None if there is none."""
     artifact = output(results, node, key)
     path = Path(artifact.uri, file) if artifact is not None else None
     # What an earlier version of a node made may lack the file.
-    if path is None or not path.exists():
-        return None
-    return json.loads(path.read_text(encoding="utf-8"))
+    return str(path) if path is not None and path.exists() else None
+
+
+def output_json(results: Sequence[NodeResult], node: str, key: str, file: str) -> Any:
+    """The content of a JSON file in an output artifact, or None if there is none."""
+    path = output_file(results, node, key, file)
+    return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def summarize(
@@ -67,8 +74,6 @@ def summarize(
     gate = judged(results)
     pushed = _pushed_to(results)
     model = output(results, "HorovodTrainer", "model")
-    counts = output_json(results, "ImagePreprocessor", "transformed_examples", features.COUNTS_FILE)
-    ingestion = output_json(results, "ImageExampleGen", "examples", features.INGESTION_FILE)
     return {
         "run_id": run_id,
         "status": FAILED if failure is not None else _status(results, gate, pushed),
@@ -85,14 +90,37 @@ def summarize(
         "pushed_to": pushed,
         "override": _override(results),
         "report": str(report),
-        "images": {
-            key: (counts or {}).get(key) for key in ("seen", "used", "quarantined", "duplicates")
-        },
-        "image_sums": equations(counts) if counts else [],
-        "left_out": (ingestion or {}).get("left_out", {}),
+        **_images(results, failures.unusable_corpus(cause) if cause is not None else None),
         "anomalies": (refused_anomalies(cause) if cause is not None else [])
         or output_json(results, "ExampleValidator", "anomalies", ANOMALIES_FILE)
         or [],
+        "anomaly_items": output_file(results, "ExampleValidator", "anomalies", ITEMS_FILE),
+    }
+
+
+def _images(results: Sequence[NodeResult], stopped: UnusableCorpusError | None) -> dict[str, Any]:
+    """What is known of the images; of those of a stopped run, what the stop says."""
+    ingestion = output_json(results, "ImageExampleGen", "examples", features.INGESTION_FILE) or {}
+    if stopped is not None:
+        counts, lists = stopped.counts, stopped.lists or None
+    else:
+        of_node = ("ImagePreprocessor", "transformed_examples", features.COUNTS_FILE)
+        counts = output_json(results, *of_node) or {}
+        quarantine = output(results, "ImagePreprocessor", "quarantine")
+        lists = quarantine.uri if quarantine else None
+    counts = {"seen": ingestion.get("images"), **counts}
+    conflicts = counts.get("label_conflicts")
+    if conflicts is not None:
+        left_out = counts["on_duplicate"] == DROP
+        to_leave_out = None if left_out else "data.on_duplicate=drop"
+        conflicts = {**conflicts, "left_out": left_out, "to_leave_out": to_leave_out}
+    return {
+        "images": {key: counts.get(key) for key in ("seen", "used", "quarantined", "duplicates")},
+        "image_sums": equations(counts) if "splits" in counts else [],
+        "left_out": ingestion.get("left_out", {}),
+        "label_conflicts": conflicts,
+        "copies": copy_warnings(counts, "--set data.on_duplicate=drop") if conflicts else [],
+        "quarantine": lists,
     }
 
 

@@ -21,8 +21,6 @@ from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 
-MAX_SHOWN_ANOMALIES = 10
-
 
 def run(
     config: PipelineConfig,
@@ -93,14 +91,15 @@ def run(
                     folder = str(build_dag.push_dir(config, output_dir))
                     opened = connection.open_store(store)
                     results = served_override.with_override(opened, results, folder)
-                summary = _finish(config, run_id, results, error, output_dir)
+                summary, lines = _finish(config, run_id, results, error, output_dir)
                 recorder.ended(facts, summary)
         except OSError as unwritten:  # a full disk, which may be why a node failed as well
             if error is not None:
                 console.print(f"\n{error.node_id} failed: {failures.one_line(error.__cause__)}")
             console.print(f"report, summary or record cannot be written: {unwritten}")
             return failures.STEP_FAILED
-        _tell(console, summary, error, config, output_dir)
+        for line in lines:
+            console.print(line)
         if error is not None:
             return failures.status_of(error.__cause__)
         return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
@@ -112,9 +111,13 @@ def _finish(
     results: Sequence[NodeResult],
     error: NodeError | None,
     output_dir: Path,
-) -> dict[str, Any]:
-    """Writes the report and then `summary.json`, whose presence says that all is there."""
-    from pipeline.report import page
+) -> tuple[dict[str, Any], list[str]]:
+    """Writes the report and then `summary.json`, whose presence says that all is there.
+
+    Returns:
+      The summary, and what the person reads of it.
+    """
+    from pipeline.report import page, terminal
     from pipeline.report import summary as summary_lib
 
     failure = None
@@ -125,41 +128,11 @@ def _finish(
     summary = summary_lib.summarize(run_id, results, page_file, failure, cause)
     page.write(page_file, config, summary, results)
     summary_lib.write(output_dir / folders.SUMMARY_FILE, summary)
-    return summary
-
-
-def _tell(console: RunConsole, summary: dict[str, Any], error, config, output_dir: Path) -> None:
-    console.print("")
-    console.print(summary["verdict"])
-    # The last line is the result, which the verdict begins with.
-    for line in summary["gate"][:-1]:
-        console.print(f"  {line}")
-    for line in summary["exports"]:
-        console.print(f"export     {line}")
-    if error is not None and error.log.exists():  # with --verbose it went to the terminal
-        console.print(f"log        {error.log}")
-    if summary["top_1"] is not None:
-        console.print(f"top-1      {summary['top_1']:.4f}")
-        console.print(f"top-5      {summary['top_5']:.4f}")
-    if summary["images"]["seen"] is not None:
-        counts = ", ".join(f"{count} {key}" for key, count in summary["images"].items())
-        console.print(f"images     {counts}")
-    for line in summary["image_sums"]:
-        console.print(f"{'':<10} {line}")
-    for split, count in summary["left_out"].items():
-        console.print(f"{'':<10} left out: {count} of the source's split {split!r}")
-    for number, anomaly in enumerate(summary["anomalies"][:MAX_SHOWN_ANOMALIES]):
-        where = f" (split {anomaly['split']})" if anomaly["split"] else ""
-        console.print(f"{'anomalies' if not number else '':<10} {anomaly['text']}{where}")
-    if len(summary["anomalies"]) > MAX_SHOWN_ANOMALIES:
-        more = len(summary["anomalies"]) - MAX_SHOWN_ANOMALIES
-        console.print(f"{'':<10} and {more} more, see the report")
-    if summary["pushed_to"]:
-        console.print(f"pushed to  {summary['pushed_to']}")
-    console.print(f"report     {summary['report']}")
     metadata_uri = config_file.masked(config.pipeline.metadata_uri)
-    console.print(f"metadata   {metadata_uri or output_dir / folders.METADATA_FILE}")
-    console.print(f"time       {sum(node['secs'] for node in summary['nodes']):.0f} s in all nodes")
+    metadata = metadata_uri or str(output_dir / folders.METADATA_FILE)
+    # With --verbose the log went to the terminal.
+    log = error.log if error is not None and error.log.exists() else None
+    return summary, terminal.lines(summary, log, metadata)
 
 
 def _new_run_id(output_dir: Path) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 import apache_beam as beam
 
 from preprocessing import features
-from preprocessing.errors import InputError
+from preprocessing.errors import UnusableCorpusError
 from preprocessing.files.new_file import new_file, write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest import ingest
@@ -68,7 +68,7 @@ def preprocess(
       The counts, as they stand in `counts.json`.
 
     Raises:
-      InputError: too many images are unusable, or all of a split; or there are copies, and
+      UnusableCorpusError: too many images are unusable, or all of a split; or there are copies, and
         `options.on_duplicate` is `fail`.
     """
     stopped = stopped_folder or quarantine_folder
@@ -77,9 +77,9 @@ def preprocess(
         lists = str(staging / "scratch" / "lists")  # for people; they are moved at the end
         Path(lists).mkdir(parents=True)
         copies = duplicates.plan(source, scratch, options.on_duplicate, lists)
-        problem = duplicates.reason_to_stop(copies, options.on_duplicate)
+        problem = duplicates.reason_to_stop(copies)
         if problem:
-            raise _stop(problem, lists, stopped, duplicates.REPORT_FILE)
+            raise _stop(problem, copies.as_json(), lists, stopped, duplicates.REPORT_FILE)
         sources = source_shards(source)
         with make_pipeline() as pipeline:
             _ = (
@@ -92,7 +92,7 @@ def preprocess(
         bad = quarantine.write_quarantine(_quarantined(sources, scratch), lists, scratch)
         problem = quarantine.reason_to_stop(bad, result, options.max_bad_fraction)
         if problem:
-            raise _stop(problem, lists, stopped, features.QUARANTINE_FILE)
+            raise _stop(problem, result.as_json(), lists, stopped, features.QUARANTINE_FILE)
         _fill(staging, sources, result, class_names, options)
         _move_files(lists, quarantine_folder)
         shutil.rmtree(scratch)
@@ -135,7 +135,7 @@ def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str,
     for source in sources:
         if source.report(scratch)["reasons"]:
             for row in source.rows(scratch):
-                if row["fate"] == QUARANTINED:
+                if row["status"] == QUARANTINED:
                     entry = {**row, "split": source.split}
                     yield {key: entry[key] for key in keys}
 
@@ -150,7 +150,7 @@ def _manifest_rows(
         parts = [path for path, *_ in source.report(scratch)["parts"]]
         for row in source.rows(scratch):
             shard = position = None
-            if row["fate"] == USED:
+            if row["status"] == USED:
                 place = places[parts[row["part"]]]
                 shard, position = place.shard, place.position + row["position"]
             yield {
@@ -159,17 +159,19 @@ def _manifest_rows(
                 "label": labels.get(row["class"]),
                 "class": row["class"],
                 "split": source.split,
-                "status": row["fate"],
+                "status": row["status"],
                 "reason": row["reason"],
                 "shard": shard,
                 "position": position,
             }
 
 
-def _stop(problem: str, lists: str, folder: str, name: str) -> InputError:
+def _stop(
+    problem: str, counts: dict[str, Any], lists: str, folder: str, name: str
+) -> UnusableCorpusError:
     """Keeps the lists, which the person needs now, and makes the error."""
     _move_files(lists, folder)
-    return InputError(f"{problem}; all of them: {Path(folder) / name}")
+    return UnusableCorpusError(f"{problem}; all of them: {Path(folder) / name}", counts, folder)
 
 
 def _move_files(source: str, target: str) -> None:

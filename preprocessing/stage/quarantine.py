@@ -1,7 +1,8 @@
-"""Images that cannot be used: set aside with their reason, and counted."""
+"""Images that cannot be used: listed with their reason, and counted."""
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from preprocessing import features
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file
+from preprocessing.stage import copies
 from preprocessing.stage.counts import Counts
 
 # Reason of a file whose bytes never arrived; most other reasons are those of images.unusable.
@@ -51,6 +53,9 @@ def read_quarantine(path: str) -> Iterator[dict[str, Any]]:
 def reason_to_stop(path: str, counts: Counts, max_bad_fraction: float) -> str | None:
     """Whether so many images are bad that it cannot be chance, or that nothing is left.
 
+    Copies with different labels do not count as bad: that they are not used is what the person
+    asked for with `data.on_duplicate: drop`.
+
     Args:
       path: of the quarantine.
       counts: what became of the images.
@@ -59,21 +64,32 @@ def reason_to_stop(path: str, counts: Counts, max_bad_fraction: float) -> str | 
     Returns:
       One line with a summary by reason and the first names, or None.
     """
-    summary = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.reasons.items()))
-    first = itertools.islice(read_quarantine(path), _NAMES_IN_MESSAGE)
-    names = ", ".join(entry["uri"] for entry in first)
     total = counts.total
-    if total["quarantined"] > max_bad_fraction * total["seen"]:
+    conflicts = counts.reasons[copies.CONFLICT]
+    bad = total["quarantined"] - conflicts
+    if bad > max_bad_fraction * total["seen"]:
+        reasons = counts.reasons - Counter({copies.CONFLICT: conflicts})
+        more = f" and {conflicts} {copies.CONFLICT}, which do not count" if conflicts else ""
         return (
             f"at most {max_bad_fraction:.2%} of the images may be unusable "
-            f"(preprocessing.max_bad_fraction). Received: {total['quarantined']} of "
-            f"{total['seen']} ({summary}); the first: {names}"
+            f"(preprocessing.max_bad_fraction). Received: {bad} of {total['seen']} "
+            f"({_by_reason(reasons)}){more}; the first: {_first_names(path, copies.CONFLICT)}"
         )
     for split, of_split in counts.splits.items():
         if not of_split["used"]:
             return (
                 f"the {split} split must have at least one usable image. Received: "
-                f"{of_split['seen']}, none usable; unusable in all splits: {summary or 'none'}; "
-                f"the first: {names or 'none'}"
+                f"{of_split['seen']}, none usable; unusable in all splits: "
+                f"{_by_reason(counts.reasons) or 'none'}; the first: {_first_names(path) or 'none'}"
             )
     return None
+
+
+def _by_reason(reasons: Counter) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def _first_names(path: str, other_reason: str | None = None) -> str:
+    """The first names in a quarantine, of another reason than the given one."""
+    entries = (entry for entry in read_quarantine(path) if entry["reason"] != other_reason)
+    return ", ".join(entry["uri"] for entry in itertools.islice(entries, _NAMES_IN_MESSAGE))

@@ -20,7 +20,7 @@ from preprocessing.files.new_file import new_file, write_text
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest import ingest
-from preprocessing.stage import duplicates, quarantine, shards
+from preprocessing.stage import copies, duplicates, quarantine, shards
 from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.pixel_sums import PixelSums
 
@@ -34,7 +34,7 @@ IMAGE_FIELDS = (
     "uri",
     "bytes",
     "class",
-    "fate",
+    "status",
     "reason",
     "detail",
     "part",
@@ -67,7 +67,7 @@ class SourceShard:
                 yield dict(zip(IMAGE_FIELDS, json.loads(line), strict=True))
 
     def report(self, scratch: str) -> dict[str, Any]:
-        """Sums over its images: `fates`, `reasons`, `classes` (of used ones), `pixels`, `parts`."""
+        """Its `parts`, and sums: `statuses`, `reasons`, `classes` and `pixels` of used images."""
         return json.loads(Path(f"{self.parts(scratch)}.json").read_text(encoding="utf-8"))
 
 
@@ -104,7 +104,7 @@ def process_unit(
 class _Outcome:
     """What becomes of an image; `image` and `pixels` of a used one, why not of another."""
 
-    fate: str
+    status: str
     reason: str | None = None
     detail: str | None = None
     image: image_ops.EncodedImage | None = None
@@ -120,8 +120,8 @@ def process_shard(
       RuntimeError: the shard and the index do not belong together.
     """
     labels = {name.encode(): label for label, name in enumerate(class_names)}
-    copies = duplicates.read_decisions(scratch, source.split, source.number)
-    fates, reasons, classes = Counter(), Counter(), Counter()
+    decisions = duplicates.read_decisions(scratch, source.split, source.number)
+    statuses, reasons, classes = Counter(), Counter(), Counter()
     sums = PixelSums()
     prefix = source.parts(scratch)
     with (
@@ -131,19 +131,19 @@ def process_shard(
     ):
         for position, record in enumerate(records.read_records(source.path)):
             values = records.parse_record(record)
-            outcome = _judge(values, copies.get(position), labels, options)
+            outcome = _judge(values, decisions.get(position), labels, options)
             written_at = (None, None)
             if outcome.image is not None:
                 written_at = writer.write(_output_record(values, outcome.image, labels))
                 sums.add_image(outcome.pixels)
                 classes[values[features.CLASS_TEXT].decode()] += 1
-            fates[outcome.fate] += 1
-            if outcome.fate == QUARANTINED:
+            statuses[outcome.status] += 1
+            if outcome.status == QUARANTINED:
                 reasons[outcome.reason] += 1
-            row = (*_identity(values), outcome.fate, outcome.reason, outcome.detail, *written_at)
+            row = (*_identity(values), outcome.status, outcome.reason, outcome.detail, *written_at)
             rows.write(json.dumps(row, ensure_ascii=False) + "\n")
     report = {
-        "fates": fates,
+        "statuses": statuses,
         "reasons": reasons,
         "classes": classes,
         "pixels": sums.as_json(),
@@ -160,12 +160,12 @@ def _judge(
 ) -> _Outcome:
     """Normalises an image, or says why it is not used; `copy` is its entry in the decisions."""
     if copy is not None:
-        sha256, fate = copy
+        sha256, decision = copy
         if values[features.SHA256].decode() != sha256:
             raise RuntimeError("the source records are not in the order of their index")
-        if fate == duplicates.DROPPED:
-            return _Outcome(DROPPED, duplicates.COPY)
-        return _Outcome(QUARANTINED, duplicates.CONFLICT, "")
+        if decision == copies.DROPPED:
+            return _Outcome(DROPPED, copies.COPY)
+        return _Outcome(QUARANTINED, copies.CONFLICT, "")
     try:
         return _Outcome(USED, None, None, *_normalise(values, labels, options))
     except UnusableImageError as error:

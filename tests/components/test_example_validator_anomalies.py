@@ -192,6 +192,20 @@ def test_files_are_named_the_most_unusual_first_and_all_are_listed(look, tmp_pat
     assert items[0]["value"] == pytest.approx(9 / 999)
 
 
+def test_names_are_shown_on_one_line(lines, tmp_path):
+    # A newline and an escape sequence in names; the joiner belongs to the Persian word.
+    table = rows("a\nb\x1b[31m", 2, 1000, 8) + rows("می\u200cروم", 2)
+    path = index_file(tmp_path, train=table)
+    text = (tmp_path / "index-00000-of-00001.jsonl").read_text()
+    (tmp_path / "index-00000-of-00001.jsonl").write_text(text.replace("/0.jpg", "/\\n.jpg"))
+    found = lines(statistics(train=table), index=[path])
+    assert found == [
+        "the largest aspect ratio is 125 (limit 10): 2 pictures, for example train/\\n.jpg, "
+        "train/1.jpg (split train)",
+        "2 of 2 classes have fewer than 3 images: 'a\\nb\\x1b[31m' (2), 'می\u200cروم' (2)",
+    ]
+
+
 def test_files_without_a_readable_header_are_one_anomaly(look, tmp_path):
     unreadable = [{features.CLASS_TEXT: "ant", features.NUM_BYTES: 7}] * 2
     splits = {"train": rows("ant", 10) + rows("bee", 10), "eval": rows("bee", 9) + unreadable}

@@ -197,6 +197,13 @@ def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, confi
     assert states["ImagePreprocessor"] == "failed"
     assert states["Pusher"] == states["HorovodTrainer"] == "skipped"
     assert summary["verdict"].startswith("ImagePreprocessor failed: ")
+    # What the sentence counts, the summary has for scripts, and the report names.
+    assert "Received: 1 of 76 (1 " in summary["verdict"]
+    assert summary["images"] == {"seen": 76, "used": 75, "quarantined": 1, "duplicates": 0}
+    assert "76 seen, 75 used, 1 quarantined" in done.stdout
+    quarantine = Path(summary["quarantine"], "quarantine.jsonl").read_text()
+    assert json.loads(quarantine)["uri"].endswith("/broken.png")
+    assert "broken.png</td>" in Path(summary["report"]).read_text()
     assert summary["verdict"] in done.stdout.splitlines()
     log = output_dir / "logs" / summary["run_id"] / "ImagePreprocessor.log"
     assert str(log) in done.stdout

@@ -1,6 +1,7 @@
-"""Copies: which are used, how they are counted, what is told of them."""
+"""Copies: which are used, how they are counted, and what a person reads about them."""
 
 import hashlib
+import itertools
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 from nasty_corpus import encode, picture, write_tree
 
 from preprocessing import features
-from preprocessing.errors import InputError
+from preprocessing.errors import UnusableCorpusError
 from preprocessing.files import records
 from preprocessing.files.new_file import write_text
 from preprocessing.ingest import ingest
-from preprocessing.stage import beam_stage, dataset_manifest
+from preprocessing.stage import beam_stage, dataset_manifest, duplicates
+from preprocessing.stage.counts import copy_warnings, label_conflict_examples
 from preprocessing.stage.options import StageOptions
 
 CLASSES = ["a", "b"]
@@ -119,7 +121,7 @@ def test_keep_uses_all_and_tells_of_them(tmp_path, make_pipeline, caplog):
         *("sides 1", "sides 2", "sides 3"),
         *("labels 1", "labels 2"),
     }
-    assert {entry["fate"] for entry in report} == {"kept"}
+    assert {entry["decision"] for entry in report} == {"kept"}
     assert [by_name["sides 1"][key] for key in ("both_splits", "different_labels")] == [True, False]
     assert [by_name["labels 2"][key] for key in ("both_splits", "different_labels")] == [
         False,
@@ -153,15 +155,15 @@ def test_drop_keeps_one_of_each_and_none_of_two_minds(tmp_path, make_pipeline):
         *("labels 1", "labels 2"),
         "no class",
     ]
-    fates = {e["uri"]: e["fate"] for e in lines(tmp_path / "quarantine" / "duplicates.jsonl")}
-    assert fates == {
+    decided = {e["uri"]: e["decision"] for e in lines(tmp_path / "quarantine" / "duplicates.jsonl")}
+    assert decided == {
         "plain 1": "kept",
         "plain 2": "dropped",
         "sides 1": "dropped",
         "sides 2": "kept",
         "sides 3": "dropped",
-        "labels 1": "set aside",
-        "labels 2": "set aside",
+        "labels 1": "quarantined",
+        "labels 2": "quarantined",
     }
 
 
@@ -169,16 +171,101 @@ def test_fail_stops_before_any_picture_is_decoded(tmp_path, make_pipeline):
     def no_pipeline():
         raise AssertionError("the stage started")
 
-    with pytest.raises(InputError, match="on_duplicate is fail") as caught:
+    with pytest.raises(UnusableCorpusError, match="on_duplicate is fail") as caught:
         run(tmp_path, no_pipeline, "fail")
     message = str(caught.value)
     assert "\n" not in message
     assert "4 files are copies" in message
     assert "labels 1" in message
     assert len(lines(message.rpartition("all of them: ")[2])) == 7
+    found = caught.value.counts
+    assert (found["seen"], found["duplicates"], found["on_duplicate"]) == (12, 4, "fail")
+    assert found["label_conflicts"]["files"] == 2
+    assert "used" not in found  # nobody knows yet
     assert not (tmp_path / "dataset").exists()
     counts, _ = run(tmp_path / "clean", make_pipeline(), "fail", [ALONE])
     assert counts["used"] == 2
+
+
+def test_conflicting_labels_are_counted_and_three_pairs_are_named(tmp_path, make_pipeline):
+    conflicts = [
+        (f"{name} of {seed} in {split}", seed, name, split)
+        for seed in range(10, 15)
+        for name, split in (("a", "train"), ("a", "eval"), ("b", "train"))
+    ]
+    counts, _ = run(tmp_path, make_pipeline(), "keep", [*SHARDS, conflicts])
+    report = lines(tmp_path / "quarantine" / "duplicates.jsonl")
+    found = counts["label_conflicts"]
+    assert found["files"] == counts["different_labels"] == 17
+    assert found["files"] == sum(entry["different_labels"] for entry in report)
+    assert found["pictures"] == 6
+    assert len(found["pairs"]) == 3
+    by_name = {entry["uri"]: entry for entry in report}
+    for one, other in found["pairs"]:
+        assert one["class"] != other["class"]
+        assert by_name[one["uri"]]["sha256"] == by_name[other["uri"]]["sha256"]
+        assert one.items() <= by_name[one["uri"]].items()
+    first, *_, advice = copy_warnings(counts, "--on_duplicate=drop")
+    assert first == "17 files have a copy with another label (6 different pictures)"
+    assert advice.startswith("--on_duplicate=drop uses none of the copies with different labels")
+    groups = list(duplicates.read_conflicts(str(tmp_path / "quarantine" / "duplicates.jsonl")))
+    assert sorted(len(group) for group in groups) == [2, 3, 3, 3, 3, 3]
+    assert list(itertools.chain(*groups)) == [
+        entry for entry in report if entry["different_labels"]
+    ]
+
+
+def test_every_line_of_the_report_says_where_the_source_record_is(tmp_path, make_pipeline):
+    run(tmp_path, make_pipeline(), "keep")
+    for entry in lines(tmp_path / "quarantine" / "duplicates.jsonl"):
+        shard = features.shard_name(entry["split"], entry["shard"], len(SHARDS))
+        path = ingest.split_folder(tmp_path / "source", entry["split"]) / shard
+        record = list(records.read_records(str(path)))[entry["position"]]
+        assert records.parse_record(record)[features.FILENAME].decode() == entry["uri"]
+
+
+def test_no_warning_of_copies_that_do_no_harm(tmp_path, make_pipeline):
+    shards = [[*ALONE, ("plain 1", 1, "a", "train"), ("plain 2", 1, "a", "train")]]
+    counts, _ = run(tmp_path / "plain", make_pipeline(), "keep", shards)
+    assert counts["duplicates"] == 1
+    assert copy_warnings(counts, "drop") == []
+    counts, _ = run(tmp_path / "dropped", make_pipeline(), "drop", SHARDS)
+    found = copy_warnings(counts, "drop")
+    # Nothing is left to be done.
+    assert found == ["2 files have a copy with another label (1 picture), and are not used"]
+    assert label_conflict_examples(counts) == ["labels 1 is 'a', its copy labels 2 is 'b'"]
+
+
+def test_dropped_conflicts_are_no_bad_images(tmp_path, make_pipeline):
+    """Who asks for `drop` gets a dataset, however many copies have different labels."""
+    source = write_source(
+        tmp_path / "source",
+        [[*ALONE, *((f"{name} of {n}", n, name, "train") for n in range(1, 9) for name in "ab")]],
+    )
+
+    def preprocess(name, shards=None):
+        return beam_stage.preprocess(
+            str(shards or source),
+            str(tmp_path / name / "dataset"),
+            str(tmp_path / name / "quarantine"),
+            class_names=CLASSES,
+            options=StageOptions(max_bad_fraction=0.0, on_duplicate="drop"),
+            make_pipeline=make_pipeline(),
+        )
+
+    counts = preprocess("only conflicts")
+    assert (counts["used"], counts["quarantined"]) == (2, 16)
+    one_empty = write_source(tmp_path / "one empty", [[*ALONE, *SHARDS[1], *SHARDS[0][4:]]])
+    with pytest.raises(UnusableCorpusError) as caught:
+        preprocess("stopped", one_empty)
+    message = str(caught.value)
+    assert "Received: 3 of 10 (2 empty file, 1 no class) and 2 copies with different" in message
+    assert "labels" not in message.partition("the first: ")[2]
+    # What the sentence counts, the error has for scripts.
+    found = caught.value.counts
+    assert (found["seen"], found["quarantined"]) == (10, 5)
+    assert found["reasons"] == {"copies with different labels": 2, "empty file": 2, "no class": 1}
+    assert len(lines(Path(caught.value.lists, "quarantine.jsonl"))) == 5
 
 
 def test_an_index_of_other_records_is_noticed(tmp_path, make_pipeline):
@@ -287,12 +374,12 @@ def test_nothing_is_lost_whatever_is_copied(tmp_path_factory, make_pipeline, ima
         if row["sha256"] != hashlib.sha256(b"").hexdigest():
             by_digest[row["sha256"]].append(row)
     for copies in by_digest.values():
-        fates = Counter(row["status"] for row in copies)
+        statuses = Counter(row["status"] for row in copies)
         labels = {row["class"] for row in copies}
         if policy == "keep":
-            assert fates["used"] == sum(row["class"] != "?" for row in copies)
+            assert statuses["used"] == sum(row["class"] != "?" for row in copies)
         elif len(copies) > 1 and len(labels) > 1:
-            assert fates == {"quarantined": len(copies)}
+            assert statuses == {"quarantined": len(copies)}
         else:
-            assert fates["used"] == (labels != {"?"})
-            assert fates["dropped"] == len(copies) - 1
+            assert statuses["used"] == (labels != {"?"})
+            assert statuses["dropped"] == len(copies) - 1
