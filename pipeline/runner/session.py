@@ -6,9 +6,11 @@ import itertools
 import logging
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ml_metadata.errors import StatusError
 
 from pipeline import config_file
 from pipeline import output_dir as folders
@@ -92,7 +94,7 @@ def run(
                     opened = connection.open_store(store)
                     results = served_override.with_override(opened, results, folder)
                 summary, lines = _finish(config, run_id, results, error, output_dir)
-                recorder.ended(facts, summary)
+                lines += _end_record(recorder, facts, summary)
         except OSError as unwritten:  # a full disk, which may be why a node failed as well
             if error is not None:
                 console.print(f"\n{error.node_id} failed: {failures.one_line(error.__cause__)}")
@@ -103,6 +105,15 @@ def run(
         if error is not None:
             return failures.status_of(error.__cause__)
         return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
+
+
+def _end_record(recorder: Recorder, facts: RunFacts, summary: Mapping[str, Any]) -> list[str]:
+    """Completes the run's record; what a person should know where the store cannot take it."""
+    try:
+        recorder.ended(facts, summary)
+    except StatusError as error:  # what the run made is there all the same
+        return [f"record     not complete, ML Metadata did not take it: {failures.one_line(error)}"]
+    return []
 
 
 def _finish(
