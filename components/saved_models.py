@@ -54,8 +54,8 @@ def damaged_files(folder: str) -> list[str]:
       folder: the SavedModel.
 
     Returns:
-      a line a file that is missing, changed or not listed; empty where all is well, and where the
-      model has no list (only our own exports have one).
+      One line per file that is missing, changed or not listed; empty where all is well, and where
+      the model has no list (only our own exports have one).
     """
     own = posixpath.join(export_files.EXTRA_FOLDER, export_files.CHECKSUMS_FILE)
     if not fileio.exists(posixpath.join(folder, own)):

@@ -184,7 +184,7 @@ class BeamConfig(Settings):
     runner: str = "DirectRunner"
     """Beam runner of all data nodes."""
     num_workers: int = Field(0, ge=0)
-    """Worker processes of the DirectRunner; 0: one a CPU core."""
+    """Worker processes of the DirectRunner; 0: one per CPU core."""
     direct_running_mode: Literal["auto", "in_memory", "multi_processing"] = "auto"
     """auto: processes for many images, memory for few (processes take seconds to start)."""
     args: list[str] = Field(default_factory=list)

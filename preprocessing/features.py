@@ -58,12 +58,12 @@ EVAL_SPLIT_NAMES = (EVAL_SPLIT, "validation", "val")
 # Beside the shards of a dataset: one class name a line, line i (from 0) names label i.
 CLASS_NAMES_FILE = "labels.txt"
 # Beside them, and the first two in the folder of the transform graph as well: classes and pixels,
-# a line a class with its training images, a row an image, and what became of the images.
+# one line per class with its training images, one row per image, and what became of the images.
 STATISTICS_FILE = "statistics.json"
 CLASS_FREQUENCIES_FILE = "class_frequencies.txt"
 MANIFEST_FILE = "manifest.parquet"
 COUNTS_FILE = "counts.json"
-# Of the images that could not be used, an object a line; beside source records, what was read.
+# Of the images that could not be used, one object per line; beside source records, what was read.
 QUARANTINE_FILE = "quarantine.jsonl"
 INGESTION_FILE = "ingestion.json"
 # Name of the vocabulary in the transform graph, which holds the same names in the same order.

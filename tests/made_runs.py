@@ -290,7 +290,7 @@ class MadeRun:
         _, ids, _ = self.store.put_execution(execution, made, contexts)
         for key, artifact_id in zip(outputs, ids, strict=True):
             [self.outputs[node_id, key]] = self.store.get_artifacts_by_id([artifact_id])
-        self._tell(node_id, "ran" if made else "failed")
+        self._add_node(node_id, "ran" if made else "failed")
 
     def cached(self, node_id: str, before: "MadeRun") -> None:
         """Takes the outputs of a node of another run."""
@@ -307,7 +307,7 @@ class MadeRun:
         events = [(a, _event(key, metadata_store_pb2.Event.OUTPUT)) for key, a in taken.items()]
         self.store.put_execution(execution, events, contexts)
         self.outputs |= {(node_id, key): artifact for key, artifact in taken.items()}
-        self._tell(node_id, "cached")
+        self._add_node(node_id, "cached")
 
     def end(self) -> Run:
         """The run ends; returns its record."""
@@ -315,7 +315,7 @@ class MadeRun:
         Recorder().ended(self.facts, summary)
         return files.read(files.path_of(self.runs.artifacts, self.facts.id))
 
-    def _tell(self, node_id: str, state: str) -> None:
+    def _add_node(self, node_id: str, state: str) -> None:
         self.nodes.append({"id": node_id, "state": state, "secs": 1.5, "why": "it is new"})
 
     def _context(self, kind: str, name: str) -> metadata_store_pb2.Context:
@@ -377,8 +377,10 @@ def _rows(images: Sequence[Image]):
 def _counts(images: Sequence[Image]) -> dict[str, Any]:
     def of(chosen):
         chosen = list(chosen)
-        fates = {s: sum(i.status == s for i in chosen) for s in ("used", "quarantined", "dropped")}
-        return {"seen": len(chosen), **fates, "duplicates": 0}
+        statuses = {
+            s: sum(i.status == s for i in chosen) for s in ("used", "quarantined", "dropped")
+        }
+        return {"seen": len(chosen), **statuses, "duplicates": 0}
 
     reasons: dict[str, int] = {}
     for image in images:

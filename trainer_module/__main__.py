@@ -73,7 +73,7 @@ def run_rank(config: TrainConfig) -> int:
 
 def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     """Trains; returns the exit status and what a person should know of the end."""
-    # Only now, so that a wrong flag is told at once, and the supervisor stays small.
+    # Only now, so that a wrong flag is reported at once, and the supervisor stays small.
     import tensorflow as tf
 
     from trainer_module import loop, meter
@@ -95,7 +95,7 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
 
 def _quieten() -> None:
     # TensorFlow's notes on registered plug-ins and ended iterators are no news to anybody; what
-    # it raises is told anyway. Inherited by the other ranks.
+    # it raises is reported anyway. Inherited by the other ranks.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 

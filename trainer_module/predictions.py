@@ -23,7 +23,7 @@ _FEATURES = {
 
 
 def predict(training: Training) -> int:
-    """Writes `predictions.jsonl`: a line an evaluation record, in their order; by rank 0.
+    """Writes `predictions.jsonl`: one line per evaluation record, in their order; by rank 0.
 
     A line is `{"filename", "sha256", "label", "predicted", "probability"}`; `label` and
     `predicted` are class names.

@@ -184,7 +184,7 @@ def _slices(run: Run) -> dict[str, tuple[float, int]]:
             e["example_count"],
         )
         for e in found
-        # Those of classes are told as classes.
+        # Those of classes are listed as classes.
         if set(e["slice"]) != {"image/class/text"}
     }
 

@@ -13,7 +13,7 @@ from lineage.compare.images import CAME, MOVED, RELABELLED, WENT
 
 DATA, SETTINGS, CODE, VERSIONS, SLICES = "data", "settings", "code", "versions", "slices"
 # Sections of the config and folders of code that can change a model or its figures, in the order
-# in which they are told.
+# in which they are listed.
 _SECTIONS = ("trainer.", "preprocessing.", "data.", "evaluation.slice")
 _FOLDERS = ("trainer_module/", "preprocessing/", "components/")
 _NO_CODE = ("components/pusher/", "trainer_module/job/", "components/progress")

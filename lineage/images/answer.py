@@ -14,7 +14,7 @@ from lineage.record.run import RunLine
 
 @dataclasses.dataclass(frozen=True)
 class ImageAnswer:
-    """All that is told of an image.
+    """All that is said of an image.
 
     Attributes:
       asked: what was asked for.

@@ -19,7 +19,7 @@ def read_json(uri: str, name: str) -> Any:
 
 
 def read_lines(uri: str, name: str, limit: int) -> list[dict[str, Any]]:
-    """The first objects of a file with an object a line; none where `read_json` has None."""
+    """The first objects of a file with one object per line; none where `read_json` has None."""
     path = Path(uri, name)
     if not path.is_file():
         return []

@@ -37,13 +37,13 @@ def groups(lines: Iterable[RunLine]) -> dict[str, list[RunLine]]:
 
 
 def as_json(lines: Iterable[RunLine]) -> str:
-    """A list with an object a run."""
+    """A list with one object per run."""
     # json writes indented text in Python, ten times slower: there may be 10,000 runs.
     return _LINES.dump_json(list(lines), indent=2).decode("utf-8")
 
 
 def grouped_json(lines: Sequence[RunLine]) -> str:
-    """A list with an object a dataset: its digest and its runs."""
+    """A list with one object per dataset: its digest and its runs."""
     found = [
         {"dataset": digest, "runs": [line.model_dump(mode="json") for line in members]}
         for digest, members in groups(lines).items()

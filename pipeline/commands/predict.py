@@ -65,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a line a picture, in the order of the arguments, or writes a table."""
+    """Prints one line per picture, in the order of the arguments, or writes a table."""
     for name in ("top_k", "num_workers"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} must be 1 or more. Received: {getattr(args, name)}")

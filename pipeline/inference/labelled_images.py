@@ -1,4 +1,4 @@
-"""Images whose class is known: a folder a class, or records."""
+"""Images whose class is known: one folder per class, or records."""
 
 import os
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ _COLORS = {"hit": "green", "miss": "yellow", "open": "cyan"}
 
 
 def run(config: PipelineConfig, data: Survey, output_dir: Path) -> int:
-    """Prints a line a node: its name, `hit`, `miss` or `open`, and why.
+    """Prints one line per node: its name, `hit`, `miss` or `open`, and why.
 
     Args:
       config: the validated config.

@@ -44,7 +44,7 @@ def run(
 
     Args:
       dag: the pipeline.
-      console: is told when nodes start, progress and end.
+      console: shows when nodes start, progress and end.
       capture: sends the output of each node to `log_dir/<node id>.log`.
       log_dir: the folder of this run's logs.
       plan: which nodes run, and which earlier results stand in for the others.

@@ -40,7 +40,7 @@ def run(
       config: the validated config.
       data: what a look at its data told.
       output_dir: absolute path of the run's output folder.
-      recorder: is told when the run starts and when it ends.
+      recorder: records when the run starts and when it ends.
       verbose: whether the output of libraries goes to the terminal instead of the logs.
       first: start with this node; those before it give their newest results.
       last: end with this node.

@@ -8,7 +8,7 @@ runner. Output, below one folder, and the image facts in shards of the same name
 
     Split-train/train-00000-of-00004   records of `preprocessing.features`, a shard a unit
     Split-eval/eval-00000-of-00004     the same number; a shard may be empty
-    index/index-00000-of-00004.jsonl   an object a line, in the order of the records of all splits
+    index/index-00000-of-00004.jsonl   one object per line, in the order of the records
     ingestion.json                     what was read: counts, splits, what was left out
 
 A line of the index has `uri`, `sha256`, `bytes`, `class` (empty if unknown), `split`, `split_from`

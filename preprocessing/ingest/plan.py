@@ -30,7 +30,7 @@ class Plan:
     """What `make_plan` decided.
 
     Attributes:
-      folder: holds a file a unit, an item a line.
+      folder: holds one file per unit, one item per line.
       num_units: number of units.
       num_items: items in all units.
       rule: what becomes of the splits of the source.

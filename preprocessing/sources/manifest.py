@@ -1,4 +1,4 @@
-"""A manifest: a table with a row an image, as CSV, TSV or JSON lines."""
+"""A manifest: a table with one row per image, as CSV, TSV or JSON lines."""
 
 import csv
 import io

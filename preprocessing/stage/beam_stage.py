@@ -12,7 +12,7 @@ Output, below one folder, published by one rename:
     counts.json                        what became of the images; see `counts`
     statistics.json                    classes and pixels; see `class_statistics`
     class_frequencies.txt
-    manifest.parquet                   a row an image; see `manifest`
+    manifest.parquet                   one row per image; see `dataset_manifest`
 """
 
 import json

@@ -3,7 +3,7 @@
 `statistics.json` has
 
     images    used images by split
-    classes   an object a class, in the order of the labels: `label`, `name`, `images` by split,
+    classes   one object per class, in the order of the labels: `label`, `name`, `images` by split,
               and `weight`: training images / (classes with training images x those of this
               class), so that every class weighs the same over an epoch; 0 for a class that has
               no training image
@@ -11,7 +11,7 @@
               many), `mean` and `deviation` a channel (red, green, blue; values 0 to 255; a grey
               picture has three equal channels)
 
-`class_frequencies.txt` has a line a class in the same order, `<training images> <name>`, as
+`class_frequencies.txt` has one line per class in the same order, `<training images> <name>`, as
 TensorFlow Transform writes vocabularies with frequencies.
 """
 

@@ -21,7 +21,7 @@ _NAMES_IN_MESSAGE = 10
 
 
 def write_quarantine(entries: Iterable[dict[str, Any]], folder: str, scratch: str) -> str:
-    """Writes the quarantine, an object a line, sorted by URI and SHA-256.
+    """Writes the quarantine, one object per line, sorted by URI and SHA-256.
 
     Args:
       entries: with `uri`, `sha256`, `bytes`, `class`, `split`, `reason` and `detail`.

@@ -1,4 +1,4 @@
-"""TFRecords and tar shards: what they hold comes out, and damage is told and not passed over."""
+"""TFRecords and tar shards: what they hold comes out, and damage is reported, not ignored."""
 
 import gzip
 import io
