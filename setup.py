@@ -64,5 +64,5 @@ setuptools.setup(
         ],
         "dev": ["ruff>=0.6,<1"],
     },
-    entry_points={"console_scripts": ["effnet=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["effnet=pipeline.entry:main"]},
 )

@@ -12,6 +12,22 @@ from preprocessing import command_line
 _SHOWN_PACKAGES = ("tensorflow", "tfx", "apache-beam", "horovod")
 
 
+_EPILOG = """\
+example:
+  effnet demo-data digits demo/digits       write a small corpus of real pictures
+  effnet run configs/digits.yaml            from the pictures to a model that is served
+  effnet predict runs/digits demo/digits/7  ask the model
+
+exit status:
+  0  done
+  1  the pipeline ran and said no: the model was not blessed, and so not pushed
+  2  the input was wrong; one line says what, and how to mend it
+  3  a step failed
+
+`effnet COMMAND --help` explains a command.
+"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a sub-command.
 
@@ -25,21 +41,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    args, unknown = _parser().parse_known_args(argv)
+    parser, commands = _parsers()
+    args, unknown = parser.parse_known_args(argv)
     if unknown:
-        raise command_line.unknown_argument(unknown[0], getattr(args, "flag_names", []))
+        raise command_line.unknown_argument(
+            unknown[0], commands.choices[args.command].option_names()
+        )
     return args.function(args)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsers() -> tuple[command_line.Parser, argparse._SubParsersAction]:
+    """The parser of the whole command line, and those of the commands."""
     parser = command_line.Parser(
-        prog="effnet", description="Image classification from a folder of images to a served model."
+        prog="effnet",
+        description="Image classification from a folder of images to a served model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", dest="command", required=True, title="commands"
+    )
     for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage):
         command.add_parser(commands)
-    return parser
+    return parser, commands
 
 
 def _version() -> str:

@@ -19,16 +19,47 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like those of all other input."""
+    """A parser whose errors are one line, like those of all other input.
+
+    Options have underscores, as the published training flags do; with hyphens they are
+    understood as well.
+    """
 
     def error(self, message: str) -> NoReturn:
         """Raises InputError instead of printing the usage."""
         raise InputError(f"command line: {message}")
 
+    def option_names(self) -> list[str]:
+        """All options, without the leading hyphens."""
+        return [name.lstrip("-") for name in self._option_string_actions]
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Reads arguments, whichever way their options are spelled."""
+        given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(list(map(self._with_underscores, given)), namespace)
+
+    def _with_underscores(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        option = f"--{name[2:].replace('-', '_')}"
+        is_ours = name.startswith("--") and option in self._option_string_actions
+        return f"{option}{equals}{value}" if is_ours else argument
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Called by argparse for what has choices; its own message names no closest one."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = list(map(str, action.choices))
+        name = "/".join(action.option_strings) or action.metavar or action.dest
+        close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise InputError(
+            f"command line: {name} must be one of {', '.join(choices)}. Received: {value!r}{hint}"
+        )
+
 
 def unknown_argument(argument: str, known: Sequence[str]) -> InputError:
     """The error of an argument that is not among the flags `known`; names the closest."""
-    name = argument.split("=")[0].removeprefix("--")
+    name = argument.split("=")[0].lstrip("-").replace("-", "_")
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean --{close[0]}?" if close else "; see --help"
     return InputError(f"command line: unknown argument {argument!r}{hint}")

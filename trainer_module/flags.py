@@ -9,11 +9,6 @@ from preprocessing import command_line
 from trainer_module.config import TrainConfig
 
 
-def names() -> list[str]:
-    """The names of all flags, without the dashes."""
-    return list(TrainConfig.model_fields)
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds a flag for every field of `TrainConfig`; a boolean one needs no value."""
     command_line.add_flags(parser, TrainConfig)
@@ -33,7 +28,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     add_flags(parser)
     values, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise command_line.unknown_argument(unknown[0], names())
+        raise command_line.unknown_argument(unknown[0], parser.option_names())
     return from_values(vars(values))
 
 

@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="the datasets that hold this image, and the models trained or evaluated on it",
     )
     parser.add_argument(
-        "--models-to-retrain",
+        "--models_to_retrain",
         action="store_true",
         help="with --image: what it obliges to if the image has to be removed",
     )
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     if args.models_to_retrain and args.image is None:
-        raise InputError("--models-to-retrain needs --image, which says what would be removed")
+        raise InputError("--models_to_retrain needs --image, which says what would be removed")
     others = [name for name in ("images", "downstream") if getattr(args, name)]
     if args.image is not None and (args.of or others):
         given = args.of or f"--{others[0]}"

@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--until", metavar="NODE", dest="last", help="end with this node, as in ImagePreprocessor"
     )
     parser.add_argument(
-        "--explain-cache",
+        "--explain_cache",
         action="store_true",
         help="say for each node why it would run or not, and run nothing",
     )
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     output_dir = Path(args.output_dir or Path("runs") / Path(args.config).stem).absolute()
     if args.explain_cache:
         if args.first or args.last:
-            raise InputError("--explain-cache explains whole runs; give it without --from, --until")
+            raise InputError("--explain_cache explains whole runs; give it without --from, --until")
         from pipeline.runner import explain  # brings ml-metadata, which takes seconds
 
         return explain.run(config, preflight.check_data(config), output_dir)

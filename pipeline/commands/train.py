@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         allow_abbrev=False,
     )
     flags.add_flags(parser)
-    parser.set_defaults(function=run, flag_names=flags.names())
+    parser.set_defaults(function=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -92,7 +92,7 @@ def test_models_of_an_image_also_those_that_were_not_pushed(capsys, runs, digest
 
 
 def test_evaluated_image_obliges_to_evaluate_and_not_to_retrain(capsys, runs, digests):
-    found = as_json(capsys, runs, "--image", "judged.png", "--models-to-retrain")
+    found = as_json(capsys, runs, "--image", "judged.png", "--models_to_retrain")
     assert found["retrain"] == []
     assert {m["model"] for m in found["evaluate_again"]} == {
         digests[run] for run in ("small", "large", "other", "tuned", "again")
@@ -100,11 +100,11 @@ def test_evaluated_image_obliges_to_evaluate_and_not_to_retrain(capsys, runs, di
 
 
 def test_models_to_retrain(capsys, runs, digests):
-    found = as_json(capsys, runs, "--image", "cat/0.png", "--models-to-retrain")
+    found = as_json(capsys, runs, "--image", "cat/0.png", "--models_to_retrain")
     retrain = [digests[run] for run in ("large", "small", "again", "tuned")]
     assert {m["model"] for m in found["retrain"]} == set(retrain)
     assert found["evaluate_again"] == []
-    text = ask(capsys, runs, "--image", "cat/0.png", "--models-to-retrain")
+    text = ask(capsys, runs, "--image", "cat/0.png", "--models_to_retrain")
     assert text.startswith("to retrain: 4 models\n")
     assert digests["other"][:12] not in text
 
@@ -123,7 +123,7 @@ def test_quarantined_image_is_in_no_model(capsys, runs):
 def test_image_that_no_dataset_has(capsys, runs, tmp_path):
     for name in ("0" * 64, "0.pn", "png", "other/0.png"):
         assert "datasets   none holds it" in ask(capsys, runs, "--image", name)
-    assert ask(capsys, runs, "--image", "0.pn", "--models-to-retrain") == "to retrain: none\n"
+    assert ask(capsys, runs, "--image", "0.pn", "--models_to_retrain") == "to retrain: none\n"
 
 
 def test_file_that_changed_since_is_told_by_its_name(capsys, tmp_path):
@@ -151,7 +151,7 @@ def test_dataset_that_cannot_be_searched_is_told(capsys, runs, digests, tmp_path
         found = as_json(capsys, moved, "--image", CAT.sha256)  # the same lies elsewhere as well
         assert found["not_searched"] == {}
         (Path(uri) / "manifest.parquet").unlink()
-    found = as_json(capsys, moved, "--image", CAT.sha256, "--models-to-retrain", status=3)
+    found = as_json(capsys, moved, "--image", CAT.sha256, "--models_to_retrain", status=3)
     assert list(found["not_searched"]) == [digests["data of other"]]
     assert len(found["retrain"]) == 4
     assert "NOT SEARCHED" in ask(capsys, moved, "--image", CAT.sha256, status=3)
@@ -203,7 +203,7 @@ def test_downstream_of_a_model_and_of_the_corpus(capsys, runs, digests):
         (["--image", "/"], "takes one image. Received: the folder '/'"),
         (["small", "--image", "0.png"], "takes nothing else. Received: small"),
         (["--image", "0.png", "--images"], "takes nothing else. Received: --images"),
-        (["--models-to-retrain"], "needs --image"),
+        (["--models_to_retrain"], "needs --image"),
         (["--images", "--downstream"], "ask one of them"),
     ],
 )

@@ -1,8 +1,15 @@
+import argparse
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from effnet import effnet, effnet_in_new_interpreter, effnet_without_tensorflow
+
+from pipeline import cli
 
 CLASSES = ["ant", "bee", "cat"]
 CONFIG = "data: {path: pictures}\nevaluation: {min_top_1: 0.9}\n"
@@ -39,7 +46,17 @@ def images(tmp_path, pictures) -> Path:
         (["run", "config.yaml"], "data.path must be a folder"),
         (["run", "config.yaml", "--until", "evaluatr"], "did you mean 'Evaluator'?"),
         (["run", "config.yaml", "--from", "x"], "is none of ImageExampleGen, StatisticsGen"),
+        (["run", "config.yaml", "--explain_cache", "--from", "Pusher"], "explains whole runs"),
         (["run", "config.yaml", "--explain-cache", "--from", "Pusher"], "explains whole runs"),
+        (["rnu", "config.yaml"], "COMMAND must be one of demo-data, run, train, "),
+        (["rnu", "config.yaml"], "Received: 'rnu'; did you mean 'run'?"),
+        (["demo-data", "digit", "x"], "must be one of digits. Received: 'digit'; did you mean 'di"),
+        (["run", "config.yaml", "--outputdir", "x"], "did you mean --output_dir?"),
+        (["run", "config.yaml", "--out-put-dir=x"], "did you mean --output_dir?"),
+        (["predict", ".", "x.png", "--topk", "1"], "did you mean --top_k?"),
+        (["train", "--max-epoch=1"], "did you mean --max_epochs?"),
+        (["train", "--max-epochs=0"], "max_epochs: must be 1 or more. Received: 0"),
+        ([], "the following arguments are required: COMMAND"),
         (["predict", "missing", "config.yaml"], "MODEL must be a SavedModel"),
         (["predict", ".", "missing.png"], "IMAGE must be a file or a folder"),
         (["predict", ".", "empty"], "holds no files"),
@@ -117,6 +134,56 @@ def test_predict_with_nothing_readable_or_a_broken_model(served, images, tmp_pat
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "does not load" in done.stderr
+
+
+def test_the_help_has_an_example_and_the_exit_statuses(tmp_path):
+    done = effnet_without_tensorflow("--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("demo-data", "run", "train", "predict", "evaluate", "bless"):
+        assert re.search(rf"^ +{command}\s+\w", done.stdout, re.M)
+    assert "  effnet run configs/digits.yaml " in done.stdout
+    assert re.findall(r"^  (\d)  \w", done.stdout, re.M) == ["0", "1", "2", "3"]
+
+
+def test_the_help_of_train_shows_groups_choices_and_defaults(tmp_path):
+    done = effnet_without_tensorflow("train", "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    words = " ".join(done.stdout.split())
+    assert "--optimizer VALUE" in words
+    assert "rmsprop" in words[words.index("--optimizer VALUE") :][:200]
+    assert re.search(r"--max_epochs VALUE .{0,80}\[whole number, at least 1; default: 350\]", words)
+
+
+def options_of(parser: argparse.ArgumentParser) -> list[str]:
+    return [name for action in parser._actions for name in action.option_strings]
+
+
+def test_options_are_spelled_with_underscores():
+    parser, commands = cli._parsers()
+    every = [parser, *commands.choices.values()]
+    options = [name for one in every for name in options_of(one) if name != "-h"]
+    assert len(options) > 80
+    assert [name for name in options if not re.fullmatch(r"--[a-z0-9_]+", name)] == []
+
+
+@pytest.mark.parametrize("library", ["pydantic_core", "numpy"])
+def test_ctrl_c_while_the_libraries_are_loaded_prints_nothing(tmp_path, library):
+    script = Path(sys.executable).with_name("effnet")
+    process = subprocess.Popen(
+        [script, "train", "--data_dir", "x", "--model_dir", "y"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while library not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    # Or the process was through with its imports before the signal came.
+    said = [""] if process.returncode == -signal.SIGINT else ["effnet: interrupted\n"]
+    assert output in [*said, ""]
+    assert process.returncode in (-signal.SIGINT, 130, 2)
 
 
 def test_version_names_the_stack(tmp_path):

@@ -123,7 +123,7 @@ def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(
 
 def test_explanation_of_the_cache_writes_nothing(run, corpus, tmp_path, capfd):
     explain = ["run", str(tmp_path / "config.yaml"), "--output_dir", str(tmp_path / "out")]
-    explain.append("--explain-cache")
+    explain.append("--explain_cache")
 
     def lines() -> dict[str, str]:
         assert cli.main(explain) == 0
