@@ -79,7 +79,7 @@ def finish(training: Training, results: Mapping[str, Result]) -> Summary:
     return summary
 
 
-def _best(training: Training) -> tuple[str, dict[str, np.ndarray], dict[str, float]]:
+def _best(training: Training) -> tuple[str, dict[str, np.ndarray], Result]:
     """The weights of the best evaluation: name, arrays by name, evaluation."""
     state, config = training.state, training.config
     named = {}
@@ -87,7 +87,11 @@ def _best(training: Training) -> tuple[str, dict[str, np.ndarray], dict[str, flo
         named = weights_io.read(
             str(Path(config.model_dir) / BEST_FILE), training.network.architecture
         )
-    result = training.log.best_evaluation(int(state.best_step.numpy()))
+    result = {
+        "top_1": float(state.best_top_1.numpy()),
+        "top_5": float(state.best_top_5.numpy()),
+        "not_finite": 0,
+    }
     return f"best (step {int(state.best_step.numpy())})", named, result
 
 

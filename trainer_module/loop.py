@@ -135,6 +135,7 @@ def _keep_best(training: Training, results: Results) -> None:
     if top_1 is None or top_1 <= state.best_top_1.numpy():
         return
     state.best_top_1.assign(top_1)
+    state.best_top_5.assign(results[name]["top_5"])
     state.best_step.assign(state.step)
     if training.ranks.rank == 0:
         path = Path(training.config.model_dir) / finish.BEST_FILE

@@ -104,16 +104,6 @@ class RunLog:
         loss = "" if result["loss"] is None else f"  loss {result['loss']:.4f}"
         self.say(f"evaluation at epoch {epoch:.2f} ({weights} weights): {found}{loss}")
 
-    def best_evaluation(self, step: int) -> dict[str, float]:
-        """The best evaluation that was written after `step`; empty on all ranks but the first."""
-        if not self._enabled:
-            return {}
-        lines = [json.loads(line) for line in self._path.read_text().splitlines()]
-        found = [line for line in lines if line.get("eval_top_1") is not None]
-        found = [line for line in found if line["step"] == step]
-        best = max(found, key=lambda line: line["eval_top_1"])
-        return {"top_1": best["eval_top_1"], "top_5": best["eval_top_5"]}
-
     def summary(self, values: dict[str, Any]) -> None:
         """The result of the training; its file is complete or absent."""
         if self._enabled:

@@ -31,7 +31,7 @@ class TrainState:
       updates: int64 [], steps that changed the weights.
       loss_scale: float32 [], 1 unless computing in float16.
       good_steps: int64 [], steps since the loss scale changed.
-      best_top_1: float32 [], the best evaluation so far, -1 before the first.
+      best_top_1, best_top_5: float64 [], the best evaluation so far, -1 before the first.
       best_step: int64 [], the step of the best evaluation, 0 before the first.
     """
 
@@ -67,7 +67,9 @@ class TrainState:
         self.updates = tf.Variable(0, dtype=tf.int64, name="updates")
         self.loss_scale = tf.Variable(scale, dtype=tf.float32, name="loss_scale")
         self.good_steps = tf.Variable(0, dtype=tf.int64, name="good_steps")
-        self.best_top_1 = tf.Variable(-1.0, dtype=tf.float32, name="best_top_1")
+        # As exact as evaluations are: a rounded one would seem to be beaten by its like.
+        self.best_top_1 = tf.Variable(-1.0, dtype=tf.float64, name="best_top_1")
+        self.best_top_5 = tf.Variable(-1.0, dtype=tf.float64, name="best_top_5")
         self.best_step = tf.Variable(0, dtype=tf.int64, name="best_step")
 
     def model_variables(self) -> tuple[tf.Variable, ...]:
@@ -86,7 +88,7 @@ class TrainState:
         """All variables by name."""
         slots = [slot for parameter in self.parameters for slot in parameter.slots]
         counters = [self.step, self.updates, self.loss_scale, self.good_steps]
-        counters += [self.best_top_1, self.best_step]
+        counters += [self.best_top_1, self.best_top_5, self.best_step]
         every = [*self.model_variables(), *self.averages, *slots, *counters]
         named = {_name(variable): variable for variable in every}
         if len(named) != len(every):
