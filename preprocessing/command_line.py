@@ -142,4 +142,5 @@ def _help(field: FieldText) -> str:
     """A field's meaning, what it may be, and its default."""
     allowed = ", ".join(filter(None, (field.type, field.bounds)))
     default = "" if field.default == "see meaning" else f"; default: {field.default}"
-    return f"{field.meaning} [{allowed}{default}]"
+    mark = f"; changes: {field.mark}" if field.mark else ""
+    return f"{field.meaning} [{allowed}{default}{mark}]"

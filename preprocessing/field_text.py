@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from preprocessing.settings import Settings
+from preprocessing.settings import Mark, Settings
 from preprocessing.yaml_values import in_yaml
 
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -25,6 +25,7 @@ class FieldText:
       default: as YAML has it; `required`, or `see meaning` where it follows from other fields.
       bounds: what a value must keep to, empty where the type says all.
       meaning: the field's docstring, as one line.
+      mark: the word of the field's `Mark`, empty where it has none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FieldText:
     default: str
     bounds: str
     meaning: str
+    mark: str = ""
 
 
 def field_texts(cls: type[Settings]) -> list[tuple[str, list[FieldText]]]:
@@ -57,6 +59,7 @@ def _text(name: str, field: FieldInfo) -> FieldText:
         _default(field),
         ", ".join(_bounds(field)),
         " ".join((field.description or "").split()),
+        ", ".join(mark.value for mark in field.metadata if isinstance(mark, Mark)),
     )
 
 

@@ -1,6 +1,7 @@
 """Typed settings: a base class, and a reader whose errors are one line a person can act on."""
 
 import difflib
+import enum
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -21,6 +22,13 @@ def _from_yaml_number(value: Any) -> Any:
 
 
 Float = Annotated[float, pydantic.BeforeValidator(_from_yaml_number)]
+
+
+class Mark(enum.Enum):
+    """Says something of a setting where it is declared, as in `Annotated[int, Effect.JOB]`.
+
+    The value is the word that help and documentation use; subclasses have the members.
+    """
 
 
 # What TensorFlow, numpy and ML Metadata take as a whole number.

@@ -19,7 +19,14 @@ value. Relative paths are resolved against the current directory. An unknown key
 an impossible value is refused before anything starts.
 
 The keys of `trainer` are the flags of `effnet train` as well; in a pipeline's config, those that
-are marked with \\* must not be set, since the pipeline sets them.
+are marked with \\* must not be set, since the pipeline sets them. What a change of one of them
+changes:
+
+- *weights* (where nothing else stands): with another value it is another training;
+- *position*: also the weights, but a training under way takes the change on;
+- *output*: what is measured of the weights and exported, not the weights;
+- *job*: none of these, so that a finished training is not run again, and one that was cut off goes
+  on.
 """
 
 
@@ -32,9 +39,10 @@ def text() -> str:
         parts.append(f"\n## `{name}`{required}\n\n{_first_line(cls)}\n")
         groups = field_texts(cls)
         not_settable = NOT_IN_A_RUN if name == "trainer" else ()
+        with_marks = any(field.mark for _, fields in groups for field in fields)
         for title, fields in groups:
             heading = f"\n### {title.rstrip('.')}\n" if len(groups) > 1 else ""
-            parts.append(f"{heading}\n{_table(fields, not_settable)}")
+            parts.append(f"{heading}\n{_table(fields, not_settable, with_marks)}")
     return "".join(parts)
 
 
@@ -42,14 +50,16 @@ def _first_line(cls: type) -> str:
     return (cls.__doc__ or "").splitlines()[0]
 
 
-def _table(fields: list[FieldText], not_settable: Container[str]) -> str:
-    rows = ["| key | type | default | bounds | meaning |", "|---|---|---|---|---|"]
+def _table(fields: list[FieldText], not_settable: Container[str], with_marks: bool) -> str:
+    titles = ["key", "type", "default", "bounds", *(["changes"] if with_marks else []), "meaning"]
+    rows = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for field in fields:
         cells = [
             f"`{field.name}`" + (" \\*" if field.name in not_settable else ""),
             field.type,
             field.default if field.default in ("required", "see meaning") else f"`{field.default}`",
             field.bounds,
+            *([field.mark] if with_marks else []),
             field.meaning,
         ]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

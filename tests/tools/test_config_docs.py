@@ -3,14 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from preprocessing.field_text import FieldText, field_texts
-from preprocessing.settings import Float, Settings
+from preprocessing.settings import Float, Mark, Settings
 
 ROOT = Path(__file__).parents[2]
+
+
+class Kind(Mark):
+    LATE = "late"
 
 
 class Group(Settings):
@@ -37,6 +41,8 @@ class Section(Group):
     """A code."""
     follows: Float = Field(default_factory=lambda values: values["share"])
     """Follows from the share."""
+    marked: Annotated[int, Kind.LATE] = Field(1, ge=0)
+    """Has a mark."""
 
 
 def test_fields_are_told_in_words_by_the_class_that_declares_them():
@@ -51,6 +57,7 @@ def test_fields_are_told_in_words_by_the_class_that_declares_them():
         FieldText("names", "list of text", "[x]", "", "Names."),
         FieldText("code", "text", "required", "like ^#[0-9]$", "A code."),
         FieldText("follows", "number", "see meaning", "", "Follows from the share."),
+        FieldText("marked", "whole number", "1", "at least 0", "Has a mark.", "late"),
     ]
 
 
