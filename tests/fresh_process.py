@@ -23,6 +23,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "trainer_module.__main__",
+        "trainer_module.rank",
         "trainer_module.loop",
         "preprocessing.stage.beam_stage",
         "components.horovod_trainer.executor",

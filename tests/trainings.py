@@ -10,14 +10,22 @@ from pathlib import Path
 
 import fresh_process
 import psutil
+import yaml
 
-from trainer_module.__main__ import run_rank
+from trainer_module import rank
 from trainer_module.config import TrainConfig
-from trainer_module.flags import to_arguments
 
 TIMEOUT_SECS = 240
 
 Process = subprocess.Popen | fresh_process.Process
+
+
+def flags_of(config: TrainConfig) -> list[str]:
+    """The flags that give `config`."""
+    return [
+        f"--{name}={value if isinstance(value, str) else yaml.safe_dump(value).split()[0]}"
+        for name, value in config.model_dump(mode="json").items()
+    ]
 
 
 def output_file(config: TrainConfig) -> Path:
@@ -34,7 +42,7 @@ def start(config: TrainConfig) -> subprocess.Popen:
     """Starts a training from the command line: a supervisor, and its ranks."""
     with output_file(config).open("a") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "trainer_module", *to_arguments(config)],
+            [sys.executable, "-m", "trainer_module", *flags_of(config)],
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -42,7 +50,7 @@ def start(config: TrainConfig) -> subprocess.Popen:
 
 def start_rank(config: TrainConfig) -> fresh_process.Process:
     """Starts a training of one rank that nobody supervises, in a tenth of the time."""
-    return fresh_process.start(run_rank, config, stdout=output_file(config))
+    return fresh_process.start(rank.run, config, stdout=output_file(config))
 
 
 def end(process: Process, config: TrainConfig, status: int = 0) -> None:

@@ -1,33 +1,32 @@
-"""`python -m trainer_module --data_dir DIR --model_dir DIR [flags]`."""
+"""`python -m trainer_module --data_dir DIR --model_dir DIR [flags]`.
 
-import contextlib
-import os
+With `-` instead of flags, the settings come as a JSON object from standard input.
+"""
+
 import sys
-import traceback
-import warnings
 from collections.abc import Sequence
 
 from preprocessing.errors import InputError
-from trainer_module import flags
+from trainer_module import flags, rank
 from trainer_module.config import TrainConfig
-from trainer_module.job import processes, rank_env, supervisor
-from trainer_module.job.heartbeat import Heartbeat
-from trainer_module.job.processes import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
+from trainer_module.job import processes, rank_config, rank_env, supervisor
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs a training from flags; returns the exit status."""
+    """Runs a training; returns the exit status."""
     try:
+        if list(arguments) == ["-"]:
+            return run(rank_config.parse(sys.stdin.read(), "standard input"))
         return run(flags.parse(arguments))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return processes.BAD_INPUT
 
 
 def run(config: TrainConfig) -> int:
     """Runs a training, with all its ranks; returns the exit status.
 
-    This process becomes the supervisor of the ranks, unless it is one itself.
+    This process becomes the supervisor of the ranks, unless another launcher made it one itself.
 
     Raises:
       InputError: the settings cannot be used.
@@ -35,69 +34,14 @@ def run(config: TrainConfig) -> int:
     for name in ("data_dir", "model_dir"):
         if not getattr(config, name):
             raise InputError(f"--{name} is required")
-    _quieten()
-    if processes.is_supervised():
-        processes.end_with_supervisor()
-        return run_rank(config)
     if rank_env.in_horovod_job():
         # Ranks that another launcher started: nobody here watches them.
-        first = rank_env.rank() == 0
-        with supervisor.lock(config.model_dir) if first else contextlib.nullcontext():
-            return run_rank(config)
+        if rank_env.rank() != 0:
+            return rank.run(config)
+        with supervisor.lock(config.model_dir):
+            rank_config.write(config)
+            return rank.run(config)
     return supervisor.run(config)
-
-
-def run_rank(config: TrainConfig) -> int:
-    """Runs this process's part of a training; returns the exit status.
-
-    How it ended also stands in the last sign of its heartbeat, as `horovodrun` hides it.
-    """
-    heartbeat = Heartbeat(config.model_dir, rank_env.rank())
-    heartbeat.start()
-    status, error = CRASHED, "interrupted"
-    try:
-        status, error = _train(config, heartbeat)
-    except Exception as crash:
-        traceback.print_exc()
-        error = f"{type(crash).__name__}: {(str(crash).splitlines() or [''])[0]}"
-    finally:
-        heartbeat.stop(status, error)
-    if error and status != CRASHED:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    if status == INTERRUPTED:
-        # To a supervised rank's horovodrun it is no failure: that would make it end the others,
-        # which may still write the checkpoint.
-        return DONE if processes.is_supervised() else FAILED
-    return status
-
-
-def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
-    """Trains; returns the exit status and what a person should know of the end."""
-    # Only now, so that a wrong flag is reported at once, and the supervisor stays small.
-    import tensorflow as tf
-
-    from trainer_module import loop, meter
-    from trainer_module.data import record_index
-    from trainer_module.job import stop_signal
-
-    try:
-        loop.run(config, heartbeat)
-    except InputError as error:
-        return BAD_INPUT, str(error)
-    except (meter.TrainingError, record_index.DataError) as error:
-        return FAILED, str(error)
-    except tf.errors.DataLossError as error:  # the same every time
-        return FAILED, f"a record of data_dir is damaged: {error.message.splitlines()[0]}"
-    except stop_signal.TrainingInterrupted as error:
-        return INTERRUPTED, str(error)
-    return DONE, ""
-
-
-def _quieten() -> None:
-    # TensorFlow's notes on registered plug-ins and ended iterators are no news to anybody; what
-    # it raises is reported anyway. Inherited by the other ranks.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
-"""`TrainConfig` as command-line flags, and back."""
+"""`TrainConfig` as command-line flags."""
 
 import argparse
 from collections.abc import Sequence
-
-import yaml
 
 from preprocessing import command_line
 from trainer_module.config import TrainConfig
@@ -39,11 +37,3 @@ def from_values(values: dict[str, str]) -> TrainConfig:
       InputError: a value is refused; one line.
     """
     return command_line.read_flags(TrainConfig, values)
-
-
-def to_arguments(config: TrainConfig) -> list[str]:
-    """The flags that give `config`."""
-    return [
-        f"--{name}={value if isinstance(value, str) else yaml.safe_dump(value).split()[0]}"
-        for name, value in config.model_dump(mode="json").items()
-    ]

@@ -1,33 +1,32 @@
 """Takes one training step on made-up images of the largest stage, to see whether it fits.
 
 Started by `memory_fit.py`, as a process of its own: `python -m trainer_module.memory_probe
-FLAGS`. Exit status: 0 it fits, 4 it does not (or the process was killed for it), 2 the data
+MODEL_DIR`. Exit status: 0 it fits, 4 it does not (or the process was killed for it), 2 the data
 cannot be used.
 """
 
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import devices, distributed, flags
+from trainer_module import devices, distributed
 from trainer_module.build import build
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
-from trainer_module.job import memory_fit, processes
+from trainer_module.job import memory_fit, processes, rank_config
 
 # What a training needs beside a step: batches on their way, Horovod's and NCCL's buffers, logs.
 HEADROOM_BYTES = 128 * 2**20
 _FLOAT_BYTES = 4
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Tries the step; returns the exit status."""
+def main(model_dir: str) -> int:
+    """Tries the step with the settings in `model_dir`; returns the exit status."""
     try:
-        config = flags.parse(arguments)
+        config = rank_config.read(model_dir)
         class_names = record_index.class_names(config.data_dir, config.num_classes)
         ranks = distributed.SingleProcess()
         devices.set_up(config, ranks)
@@ -63,4 +62,4 @@ def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -
 
 if __name__ == "__main__":
     processes.end_with_supervisor()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1]))

@@ -1,5 +1,6 @@
 """Runs a training as a process of its own and files what it leaves."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -78,14 +79,17 @@ def train(config: TrainConfig) -> None:
     progress.report("starting the training")
     log = LogFollower(Path(config.model_dir) / LOG_FILE)
     process = subprocess.Popen(
-        processes.command(config),
+        processes.python("trainer_module", "-"),
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
     )
     output = _Output(process.stdout)
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # its end says why
+        stdin.write(config.model_dump_json())
     try:
         while process.poll() is None:
             try:

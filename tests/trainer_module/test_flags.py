@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trainings import flags_of
 
 from preprocessing.errors import InputError
 from trainer_module import __main__, flags
@@ -21,7 +22,7 @@ from trainer_module.config import TrainConfig
 )
 def test_arguments_give_the_config_back(use_xla, lr_init, max_epochs, data_dir):
     config = TrainConfig(use_xla=use_xla, lr_init=lr_init, max_epochs=max_epochs, data_dir=data_dir)
-    assert flags.parse(flags.to_arguments(config)) == config
+    assert flags.parse(flags_of(config)) == config
 
 
 def test_booleans_need_no_value():

@@ -35,7 +35,7 @@ _SAME_START_SECS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Beat:
+class RankReport:
     """What a rank says of itself.
 
     Attributes:
@@ -140,7 +140,7 @@ class Heartbeat:
                 told = True
 
     def _write(self, status: int | None = None, error: str = "") -> None:
-        beat = Beat(
+        report = RankReport(
             rank=self._rank,
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -152,13 +152,13 @@ class Heartbeat:
             status=status,
             error=error,
         )
-        write_text(self._path, json.dumps(dataclasses.asdict(beat)) + "\n")
+        write_text(self._path, json.dumps(dataclasses.asdict(report)) + "\n")
 
 
-def read_all(model_dir: str) -> list[Beat]:
+def read_all(model_dir: str) -> list[RankReport]:
     """The newest sign of each rank that has given one, in order of rank."""
-    beats = []
+    reports = []
     for path in (Path(model_dir) / FOLDER).glob("rank-*.json"):
         with contextlib.suppress(FileNotFoundError):  # cleared for a new start meanwhile
-            beats.append(Beat(**json.loads(path.read_text())))
-    return sorted(beats, key=lambda beat: beat.rank)
+            reports.append(RankReport(**json.loads(path.read_text())))
+    return sorted(reports, key=lambda report: report.rank)

@@ -18,7 +18,7 @@ from typing import Any
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
 from trainer_module.config import TrainConfig
-from trainer_module.job import processes
+from trainer_module.job import processes, rank_config
 from trainer_module.run_files import LOG_FILE
 from trainer_module.stages import stage_schedule
 
@@ -38,7 +38,7 @@ class Interrupted(Exception):
     """A stop was asked for while a step was tried."""
 
 
-def fit(config: TrainConfig, stop: processes.StopRequest) -> TrainConfig:
+def fit(config: TrainConfig, stop: processes.StopSignals) -> TrainConfig:
     """The settings with the `grad_accum_steps` that fits; the global batch stays what it is.
 
     Args:
@@ -59,12 +59,12 @@ def fit(config: TrainConfig, stop: processes.StopRequest) -> TrainConfig:
     begun = any(Path(config.model_dir).glob("checkpoints/step-*"))
     if config.mode not in _TRAINING_MODES or begun or not _is_wanted(config):
         return config
-    for steps in _candidates(config):
+    for steps in _possible_steps(config):
         tried = config.model_copy(update={"grad_accum_steps": steps})
         if _fits(tried, stop):
             _keep(path, {**asked, "grad_accum_steps": steps})
             if steps != config.grad_accum_steps:
-                _tell(config, steps)
+                _print_smaller(config, steps)
             return tried
     raise InputError(
         f"a training step must fit in memory{_limit(config)}. Received: img_size "
@@ -91,17 +91,18 @@ def _has_gpu() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
-def _candidates(config: TrainConfig) -> list[int]:
+def _possible_steps(config: TrainConfig) -> list[int]:
     """The `grad_accum_steps` that can be tried: divisors of the batch, from the given one."""
     batch = config.train_batch_size
     return [n for n in range(config.grad_accum_steps, batch + 1) if batch % n == 0]
 
 
-def _fits(config: TrainConfig, stop: processes.StopRequest) -> bool:
+def _fits(config: TrainConfig, stop: processes.StopSignals) -> bool:
     """Whether a step fits; also true where the probe failed in a way that tells nothing."""
+    rank_config.write(config)
     with tempfile.TemporaryFile("w+") as output:
         process = processes.start_child(
-            processes.command(config, "trainer_module.memory_probe"),
+            processes.python("trainer_module.memory_probe", config.model_dir),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -116,9 +117,9 @@ def _fits(config: TrainConfig, stop: processes.StopRequest) -> bool:
     return status == 0
 
 
-def _wait(process: subprocess.Popen, stop: processes.StopRequest) -> int:
+def _wait(process: subprocess.Popen, stop: processes.StopSignals) -> int:
     """The exit status of the probe, which is killed where a stop is asked for."""
-    while not processes.ends(process, _POLL_SECS):
+    while not processes.has_ended(process, _POLL_SECS):
         if stop.count:
             process.kill()
             process.wait()
@@ -130,7 +131,7 @@ def _keep(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values) + "\n")
 
 
-def _tell(config: TrainConfig, steps: int) -> None:
+def _print_smaller(config: TrainConfig, steps: int) -> None:
     batch, before = config.train_batch_size, config.grad_accum_steps
     text = (
         f"a step with micro-batches of {batch // before} images at {largest_size_px(config)} px "

@@ -15,7 +15,6 @@ from types import FrameType
 import psutil
 
 from trainer_module.config import TrainConfig
-from trainer_module.flags import to_arguments
 from trainer_module.job import terminal
 
 # Exit statuses of a training.
@@ -36,9 +35,9 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def command(config: TrainConfig, module: str = "trainer_module") -> list[str]:
-    """The command line of a training; the process starts the other ranks itself."""
-    return [sys.executable, "-m", module, *to_arguments(config)]
+def python(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module as a program of its own."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def die_with_parent() -> None:
@@ -100,13 +99,13 @@ def start_ranks(config: TrainConfig) -> subprocess.Popen:
     """Starts the ranks of a training on this machine: one process, or all under `horovodrun`."""
     ranks, job = config.num_processes, []
     if ranks > 1:
-        job = [sys.executable, "-m", "horovod.runner.launch", "-np", str(ranks)]
-        job += ["-H", f"localhost:{ranks}", "--gloo"]
-    return start_child([*job, *command(config)])
+        job = python("horovod.runner.launch", "-np", str(ranks), "-H", f"localhost:{ranks}")
+        job.append("--gloo")
+    return start_child([*job, *python("trainer_module.rank", config.model_dir)])
 
 
-def ends(process: subprocess.Popen, timeout_secs: float) -> bool:
-    """Whether a process ends within some time."""
+def has_ended(process: subprocess.Popen, timeout_secs: float) -> bool:
+    """Whether a process has ended, or ends within some time."""
     try:
         process.wait(timeout_secs)
     except subprocess.TimeoutExpired:
@@ -114,7 +113,7 @@ def ends(process: subprocess.Popen, timeout_secs: float) -> bool:
     return True
 
 
-class StopRequest:
+class StopSignals:
     """SIGTERM (an eviction, a shutdown) or Ctrl-C asks for an end; a context manager.
 
     Attributes:
@@ -124,7 +123,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.count = 0
 
-    def __enter__(self) -> "StopRequest":
+    def __enter__(self) -> "StopSignals":
         self._before = {
             number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)
         }

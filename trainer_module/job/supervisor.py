@@ -23,8 +23,8 @@ import psutil
 from preprocessing.errors import InputError
 from preprocessing.files import locks
 from trainer_module.config import TrainConfig
-from trainer_module.job import heartbeat, memory_fit, processes, terminal
-from trainer_module.job.processes import BAD_INPUT, DONE, FAILED, StopRequest
+from trainer_module.job import heartbeat, memory_fit, processes, rank_config, terminal
+from trainer_module.job.processes import BAD_INPUT, DONE, FAILED, StopSignals
 from trainer_module.job.watchdog import Fault, Watch
 
 LOCK_FILE = ".lock"
@@ -43,27 +43,31 @@ def run(config: TrainConfig) -> int:
     """
     model_dir = Path(config.model_dir)
     is_new = not model_dir.exists()
-    with lock(config.model_dir) as lock_file, StopRequest() as stop:
+    with lock(config.model_dir) as lock_file, StopSignals() as stop:
         _end_leftovers(config.model_dir)
+        earlier = rank_config.text(config.model_dir)
         try:
             config = memory_fit.fit(config, stop)
+            rank_config.write(config)
             status = _Supervisor(config, stop, lock_file).run()
         except memory_fit.Interrupted:
-            status = _tell("stopped before the training began")
+            status = _print_error("stopped before the training began")
         except InputError:
-            _leave_no_trace(model_dir, is_new)
+            _leave_no_trace(model_dir, is_new, earlier)
             raise
         if status == BAD_INPUT:
-            _leave_no_trace(model_dir, is_new)
+            _leave_no_trace(model_dir, is_new, earlier)
     if status == DONE:
         shutil.rmtree(model_dir / heartbeat.FOLDER, ignore_errors=True)
     return status
 
 
-def _leave_no_trace(model_dir: Path, is_new: bool) -> None:
+def _leave_no_trace(model_dir: Path, is_new: bool, earlier: str | None) -> None:
     """Removes the folder of a training that was refused before it began, if it made it."""
     if is_new:
         shutil.rmtree(model_dir, ignore_errors=True)
+    else:
+        rank_config.put_back(str(model_dir), earlier)
 
 
 @contextlib.contextmanager
@@ -97,7 +101,7 @@ def lock(model_dir: str) -> Iterator[TextIO]:
 
 def _end_leftovers(model_dir: str) -> None:
     """Kills ranks whose supervisor was killed and that have not noticed yet."""
-    found = [beat.process() for beat in heartbeat.read_all(model_dir) if beat.status is None]
+    found = [report.process() for report in heartbeat.read_all(model_dir) if report.status is None]
     leftovers = [process for process in found if process]
     for process in leftovers:
         processes.kill_family(process)
@@ -107,7 +111,7 @@ def _end_leftovers(model_dir: str) -> None:
 class _Supervisor:
     """One training under supervision."""
 
-    def __init__(self, config: TrainConfig, stop: StopRequest, lock_file: TextIO):
+    def __init__(self, config: TrainConfig, stop: StopSignals, lock_file: TextIO):
         self._config, self._stop, self._lock_file = config, stop, lock_file
         self._stop_deadline: float | None = None
 
@@ -119,10 +123,10 @@ class _Supervisor:
             if isinstance(ended, int):
                 return ended
             if self._stop.count:
-                return _tell(f"stopped; {ended.text}")
+                return _print_error(f"stopped; {ended.text}")
             # The same error in the same step is no accident.
-            if not ended.curable or (ended == last and ended.by_error):
-                return _tell(ended.text)
+            if not ended.retryable or (ended == last and ended.by_error):
+                return _print_error(ended.text)
             if restarts == self._config.max_restarts:
                 break
             last = ended
@@ -130,7 +134,7 @@ class _Supervisor:
                 f"{ended.text}; starting again from the last checkpoint "
                 f"({restarts + 1} of {self._config.max_restarts} restarts)"
             )
-        return _tell(f"{ended.text}; given up after {self._config.max_restarts} restarts")
+        return _print_error(f"{ended.text}; given up after {self._config.max_restarts} restarts")
 
     def _attempt(self) -> int | Fault:
         """Starts the ranks once; returns the exit status of the training, or what ended it."""
@@ -140,12 +144,12 @@ class _Supervisor:
         watch = Watch(model_dir, self._config.stall_timeout_secs)
         ended_since = None
         try:
-            while not processes.ends(job, POLL_SECS):
+            while not processes.has_ended(job, POLL_SECS):
                 fault = watch.look() or self._stop_ranks(job)
                 if fault:
                     return fault
-                beats = heartbeat.read_all(model_dir)
-                if not beats or any(beat.status is None for beat in beats):
+                reports = heartbeat.read_all(model_dir)
+                if not reports or any(report.status is None for report in reports):
                     ended_since = None
                     continue
                 # All have ended; a process that hangs in its exit must not hold up the rest.
@@ -166,8 +170,8 @@ class _Supervisor:
             self._lock_file.write(_ENDING)
             self._lock_file.flush()
             # To the ranks themselves: horovodrun would give them five seconds.
-            beats = heartbeat.read_all(self._config.model_dir)
-            ranks = [process for process in (beat.process() for beat in beats) if process]
+            reports = heartbeat.read_all(self._config.model_dir)
+            ranks = [process for process in (report.process() for report in reports) if process]
             for process in ranks or [job]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.terminate()
@@ -179,14 +183,14 @@ class _Supervisor:
 
     def _kill(self, job: subprocess.Popen) -> None:
         """Ends all that is left of a job; nothing to do where it ended by itself."""
-        beats = heartbeat.read_all(self._config.model_dir)
-        ranks = [process for process in (beat.process() for beat in beats) if process]
+        reports = heartbeat.read_all(self._config.model_dir)
+        ranks = [process for process in (report.process() for report in reports) if process]
         for process in ranks:
             processes.kill_family(process)
         if job.poll() is None:
             # Without its ranks horovodrun ends by itself, and tidies up.
             job.terminate()
-            if not processes.ends(job, KILL_TIMEOUT_SECS):
+            if not processes.has_ended(job, KILL_TIMEOUT_SECS):
                 processes.kill_family(psutil.Process(job.pid))
                 job.wait()
         psutil.wait_procs(ranks, timeout=KILL_TIMEOUT_SECS)
@@ -196,7 +200,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _tell(text: str) -> int:
+def _print_error(text: str) -> int:
     """Prints an error; returns the status of a failed training."""
     _say(f"error: {text}")
     return FAILED

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from trainer_module.job import heartbeat
-from trainer_module.job.heartbeat import Beat
+from trainer_module.job.heartbeat import RankReport
 from trainer_module.job.processes import BAD_INPUT, CRASHED, DONE, FAILED, INTERRUPTED
 
 # A rank gives a sign every second in every phase; one that is silent for so long is stopped or
@@ -23,13 +23,13 @@ class Fault:
 
     Attributes:
       text: one line: which rank, on which host, in which step, and what happened to it.
-      curable: whether starting again can help.
+      retryable: whether starting again can help.
       by_error: whether a rank raised an error, which `text` tells; the same one twice would
         come a third time.
     """
 
     text: str
-    curable: bool = True
+    retryable: bool = True
     by_error: bool = False
 
 
@@ -60,12 +60,15 @@ class Watch:
 
     def look(self) -> Fault | None:
         """The fault that the training has now, if any; call it a few times a second."""
-        beats = heartbeat.read_all(self._model_dir)
-        running = [beat for beat in beats if beat.status is None]
-        if any(beat.status in _FINAL for beat in beats):
+        reports = heartbeat.read_all(self._model_dir)
+        running = [report for report in reports if report.status is None]
+        if any(report.status in _FINAL for report in reports):
             return None  # the ranks end the training themselves
         return (
-            self._died(running) or _crashed(beats) or self._silent(running) or self._stalled(beats)
+            self._died(running)
+            or _crashed(reports)
+            or self._silent(running)
+            or self._stalled(reports)
         )
 
     def outcome(self, exit_status: int) -> int | Fault:
@@ -75,75 +78,77 @@ class Watch:
           exit_status: of the process that the supervisor started. `horovodrun` hides how its
             ranks ended, so what they wrote counts before it.
         """
-        beats = heartbeat.read_all(self._model_dir)
+        reports = heartbeat.read_all(self._model_dir)
         for status, result in _FINAL.items():
-            if any(beat.status == status for beat in beats):
+            if any(report.status == status for report in reports):
                 return result
-        fault = self._died([beat for beat in beats if beat.status is None]) or _crashed(beats)
+        fault = self._died([report for report in reports if report.status is None]) or _crashed(
+            reports
+        )
         if fault:
             return fault
         if exit_status == 0:
             return DONE
-        if beats:  # the ranks were well; what they ran under was killed, perhaps for its memory
-            where = _where(min(beats, key=lambda beat: beat.step))
+        if reports:  # the ranks were well; what they ran under was killed, perhaps for its memory
+            where = _where(min(reports, key=lambda report: report.step))
             return Fault(f"what started the ranks ended with status {exit_status} {where}")
         # Nothing below this process ever came as far as to say who it is.
-        return Fault(f"the ranks could not be started (exit status {exit_status})", curable=False)
+        return Fault(f"the ranks could not be started (exit status {exit_status})", retryable=False)
 
-    def _died(self, running: Sequence[Beat]) -> Fault | None:
-        for beat in running:
-            if beat.is_local and beat.process() is None:
-                if self._ended_since(beat):
+    def _died(self, running: Sequence[RankReport]) -> Fault | None:
+        for report in running:
+            if report.is_local and report.process() is None:
+                if self._ended_since(report):
                     return None
-                return Fault(f"{_name(beat)} died {_where(beat)}")
+                return Fault(f"{_name(report)} died {_where(report)}")
         return None
 
-    def _ended_since(self, beat: Beat) -> bool:
-        """Whether the rank wrote how it ended after `beat` was read."""
+    def _ended_since(self, report: RankReport) -> bool:
+        """Whether the rank wrote how it ended after `report` was read."""
         newest = heartbeat.read_all(self._model_dir)
-        return any(new.rank == beat.rank and new.status is not None for new in newest)
+        return any(new.rank == report.rank and new.status is not None for new in newest)
 
-    def _silent(self, running: Sequence[Beat]) -> Fault | None:
+    def _silent(self, running: Sequence[RankReport]) -> Fault | None:
         now = self._clock()
-        for beat in running:
-            told, seen = self._signs.get(beat.rank, (None, now))
-            if told != beat.time:
-                self._signs[beat.rank] = (beat.time, now)
+        for report in running:
+            told, seen = self._signs.get(report.rank, (None, now))
+            if told != report.time:
+                self._signs[report.rank] = (report.time, now)
             elif now - seen >= self._silence_secs:
-                return Fault(f"{_name(beat)} gives no sign of life any more {_where(beat)}")
+                return Fault(f"{_name(report)} gives no sign of life any more {_where(report)}")
         return None
 
-    def _stalled(self, beats: Sequence[Beat]) -> Fault | None:
-        state = [(beat.rank, beat.phase, beat.step, beat.batches) for beat in beats]
+    def _stalled(self, reports: Sequence[RankReport]) -> Fault | None:
+        state = [(report.rank, report.phase, report.step, report.batches) for report in reports]
         last, since = self._progress
         if state != last:
             self._progress = (state, self._clock())
             return None
-        late = [beat for beat in beats if beat.phase in heartbeat.LONG_PHASES]
+        late = [report for report in reports if report.phase in heartbeat.LONG_PHASES]
         limit_secs = self._stall_secs * (LONG_PHASE_FACTOR if late else 1)
-        if not beats or self._clock() - since < limit_secs:
+        if not reports or self._clock() - since < limit_secs:
             return None
         # The ranks wait for each other in every step: who did not begin it holds up the others.
-        first = min(beat.step for beat in beats)
-        behind = late or [beat for beat in beats if beat.step == first]
+        first = min(report.step for report in reports)
+        behind = late or [report for report in reports if report.step == first]
         what = {heartbeat.TRAINING: "took no step", heartbeat.EVALUATING: "evaluated no batch"}
         idle = what.get(behind[0].phase, f"went on {behind[0].phase}")
         names = ", ".join(map(_name, behind))
         return Fault(f"{names} {idle} for {limit_secs:g} s {_where(behind[0])}")
 
 
-def _crashed(beats: Sequence[Beat]) -> Fault | None:
+def _crashed(reports: Sequence[RankReport]) -> Fault | None:
     """The first rank that ended by an error; those after it missed that one."""
-    crashed = [beat for beat in beats if beat.status == CRASHED]
+    crashed = [report for report in reports if report.status == CRASHED]
     if not crashed:
         return None
-    first = min(crashed, key=lambda beat: beat.time)
+    first = min(crashed, key=lambda report: report.time)
     return Fault(f"{_name(first)} failed {_where(first)}: {first.error}", by_error=True)
 
 
-def _name(beat: Beat) -> str:
-    return f"rank {beat.rank} on {beat.host}"
+def _name(report: RankReport) -> str:
+    return f"rank {report.rank} on {report.host}"
 
 
-def _where(beat: Beat) -> str:
-    return f"in step {beat.step}" if beat.step else f"before its first step ({beat.phase})"
+def _where(report: RankReport) -> str:
+    return f"in step {report.step}" if report.step else f"before its first step ({report.phase})"

@@ -17,7 +17,7 @@ from trainings import checkpoints, end, kill_family, output, start, summary, wai
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig
 from trainer_module.job import heartbeat, memory_fit, supervisor
-from trainer_module.job.heartbeat import Beat
+from trainer_module.job.heartbeat import RankReport
 from trainer_module.job.watchdog import SILENCE_SECS
 
 # Some of them wait for three starts of two ranks.
@@ -27,23 +27,26 @@ HOST = socket.gethostname()
 
 
 def wait_for_step(
-    process: subprocess.Popen, config: TrainConfig, step: int, before: list[Beat] | None = None
-) -> list[Beat]:
+    process: subprocess.Popen,
+    config: TrainConfig,
+    step: int,
+    before: list[RankReport] | None = None,
+) -> list[RankReport]:
     """The ranks, once all of them have begun `step`; none of those of an earlier start."""
-    earlier = {beat.pid for beat in before or []}
+    earlier = {report.pid for report in before or []}
 
     def reached() -> bool:
-        beats = heartbeat.read_all(config.model_dir)
-        new = [beat for beat in beats if beat.pid not in earlier and beat.step >= step]
+        reports = heartbeat.read_all(config.model_dir)
+        new = [report for report in reports if report.pid not in earlier and report.step >= step]
         return len(new) == config.num_processes
 
     wait_until(reached, process)
     return heartbeat.read_all(config.model_dir)
 
 
-def wait_until_gone(beats: list[Beat]) -> None:
+def wait_until_gone(reports: list[RankReport]) -> None:
     """Waits until no process of these ranks is left."""
-    _, alive = psutil.wait_procs([p for beat in beats if (p := beat.process())], timeout=30)
+    _, alive = psutil.wait_procs([p for report in reports if (p := report.process())], timeout=30)
     assert not alive
 
 
@@ -71,8 +74,8 @@ def test_a_killed_rank_costs_the_time_since_the_checkpoint_only(undisturbed, mak
     config = make_pair(tmp_path / "model")
     process = start(config)
     wait_until(lambda: bool(checkpoints(config)), process)
-    beats = wait_for_step(process, config, 11)
-    beats[1].process().kill()
+    reports = wait_for_step(process, config, 11)
+    reports[1].process().kill()
     end(process, config)
     assert re.search(
         rf"^rank 1 on {HOST} died in step \d+; starting again from the last checkpoint "
@@ -80,7 +83,7 @@ def test_a_killed_rank_costs_the_time_since_the_checkpoint_only(undisturbed, mak
         output(config),
         re.MULTILINE,
     )
-    wait_until_gone(beats)
+    wait_until_gone(reports)
     assert summary(config)["resumed_from_step"] > 0
     assert summary(config)["weights_sha256"] == undisturbed["weights_sha256"]
 
@@ -101,22 +104,22 @@ def test_a_killed_job_ends_with_the_same_weights_when_started_again(
 def test_a_stopped_rank_is_named_and_restarts_have_an_end(make_pair, tmp_path):
     config = make_pair(tmp_path / "model", stall_timeout_secs=8.0, max_restarts=1)
     process = start(config)
-    beats = wait_for_step(process, config, 2)
-    os.kill(beats[0].pid, signal.SIGSTOP)
+    reports = wait_for_step(process, config, 2)
+    os.kill(reports[0].pid, signal.SIGSTOP)
     stopped = time.monotonic()
     wait_until(lambda: "starting again" in output(config), process)
     assert time.monotonic() - stopped < SILENCE_SECS  # which holds where the settings say more
     assert re.search(rf"^rank 0 on {HOST} gives no sign of life.* step \d+;", output(config), re.M)
-    wait_until_gone(beats)
+    wait_until_gone(reports)
 
-    beats = wait_for_step(process, config, 2, before=beats)
-    beats[1].process().kill()
+    reports = wait_for_step(process, config, 2, before=reports)
+    reports[1].process().kill()
     end(process, config, 3)
     assert re.fullmatch(
         rf"error: rank 1 on {HOST} died in step \d+; given up after 1 restarts",
         output(config).splitlines()[-1],
     )
-    wait_until_gone(beats)
+    wait_until_gone(reports)
 
 
 def test_stopping_writes_a_checkpoint_and_nothing_outlives_the_supervisor(make_pair, tmp_path):
@@ -132,11 +135,11 @@ def test_stopping_writes_a_checkpoint_and_nothing_outlives_the_supervisor(make_p
     assert len(checkpoints(config)) == 1
 
     process = start(config)
-    beats = wait_for_step(process, config, 3, before=stopped)
-    os.kill(beats[1].pid, signal.SIGSTOP)
+    reports = wait_for_step(process, config, 3, before=stopped)
+    os.kill(reports[1].pid, signal.SIGSTOP)
     process.kill()
     process.wait()
-    wait_until_gone(beats)
+    wait_until_gone(reports)
 
 
 def test_wrong_input_of_ranks_is_not_tried_again(make_pair, tmp_path):
@@ -198,7 +201,7 @@ def test_micro_batches_are_made_to_fit_in_memory(make_tiny, tmp_path):
     assert json.loads(log[0])["grad_accum_steps"] == steps
     # The training that goes on takes what was found, also where memory is no longer short.
     plenty = config.model_copy(update={"memory_limit_mb": 0})
-    with supervisor.StopRequest() as stop:
+    with supervisor.StopSignals() as stop:
         assert memory_fit.fit(plenty, stop).grad_accum_steps == steps
         chosen_anew = plenty.model_copy(update={"grad_accum_steps": 2})
         assert memory_fit.fit(chosen_anew, stop).grad_accum_steps == 2

@@ -49,8 +49,8 @@ def show(tmp_path, ranks, clock):
         signs = None
         while signs != wanted:
             time.sleep(0.001)
-            beats = heartbeat.read_all(str(tmp_path))[: len(ranks)]
-            signs = [(beat.phase, beat.step, beat.batches, beat.time) for beat in beats]
+            reports = heartbeat.read_all(str(tmp_path))[: len(ranks)]
+            signs = [(report.phase, report.step, report.batches, report.time) for report in reports]
 
     return wait
 
@@ -137,7 +137,7 @@ def test_a_silent_rank_is_named_in_any_phase(tmp_path, ranks, clock, show):
     clock.now = 10.0
     show()  # the others give new signs
     fault = watch.look()
-    assert fault.curable
+    assert fault.retryable
     assert fault.text.startswith(f"rank 2 on {HOST} gives no sign of life")
 
 
@@ -187,5 +187,5 @@ def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks, sh
 
 
 def test_ranks_that_never_began_are_not_started_again(tmp_path):
-    assert not Watch(str(tmp_path), 600).outcome(1).curable
+    assert not Watch(str(tmp_path), 600).outcome(1).retryable
     assert Watch(str(tmp_path), 600).outcome(0) == processes.DONE
