@@ -43,7 +43,7 @@ def training_benchmark(training: Training) -> dict[str, Any]:
             "images_per_sec": round(training.schedule.global_batch / step_secs.mean(), 2),
             "step_ms": latency_ms(step_secs),
         }
-        training.log.say(
+        training.log.message(
             f"stage {stage.index + 1}, {stage.img_size} px: {result['images_per_sec']} images/s, "
             f"{result['step_ms']['avg']} ms a step"
         )
@@ -71,7 +71,7 @@ def inference_benchmark(training: Training) -> dict[str, Any]:
         "images_per_sec": round(images / secs.sum(), 2),
         "batch_ms": latency_ms(secs),
     }
-    training.log.say(
+    training.log.message(
         f"batch {result['batch']}, {result['img_size']} px: {result['images_per_sec']} images/s, "
         f"{result['batch_ms']} ms a batch"
     )

@@ -55,7 +55,7 @@ def finish(training: Training, results: Mapping[str, Result]) -> Summary:
     if config.early_stopping_epochs and int(state.best_step.numpy()):
         chosen, named, result = _best(training)
     if config.mode != "eval" and training.ranks.rank == 0:
-        training.log.say(f"exporting the {chosen} weights")
+        training.log.message(f"exporting the {chosen} weights")
         _export(training, named)
     step, meter = int(state.step.numpy()), training.meter
     summary = {
@@ -105,7 +105,7 @@ def _export(training: Training, named: Mapping[str, np.ndarray]) -> None:
     options = FileOptions((red, green, blue), config.max_side_px, config.gray16, config.max_pixels)
     model = ServedModel(network, folded, training.class_names, config.eval_img_size, options)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
-    variants.write(config, training.eval_dataset(), model, folded, training.log.say)
+    variants.write(config, training.eval_dataset(), model, folded, training.log.message)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)

@@ -37,7 +37,7 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
     devices.set_up(config, ranks)
     training = Training(config, ranks, heartbeat)
     try:
-        training.log.say(training.describe())
+        training.log.message(training.describe())
         return _run_mode(training)
     finally:
         training.log.close()
@@ -72,7 +72,7 @@ def _train(training: Training) -> Results:
     for stage, first, end in stages:
         begin = max(first, training.steps_taken())
         if begin < end and not _stops_early(training):
-            training.log.say(f"stage {stage.index + 1} of {training.config.n_stages}: {stage}")
+            training.log.message(f"stage {stage.index + 1} of {training.config.n_stages}: {stage}")
             results = _train_stage(training, stage, begin, end, batches, stop)
     return results
 
@@ -104,7 +104,7 @@ def _train_stage(
             training.checkpoints.wait()
             raise TrainingInterrupted(f"stopped at step {step}; a checkpoint is written")
         if _stops_early(training):
-            training.log.say(f"top-1 has not risen for {config.early_stopping_epochs} epochs")
+            training.log.message(f"top-1 has not risen for {config.early_stopping_epochs} epochs")
             training.save()
             break
     meter.flush()

@@ -67,5 +67,5 @@ def predict(training: Training) -> int:
                 }
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 lines += 1
-    training.log.say(f"{lines} predictions in {path}")
+    training.log.message(f"{lines} predictions in {path}")
     return lines

@@ -28,7 +28,8 @@ def run(config: TrainConfig) -> int:
         error = f"{type(crash).__name__}: {(str(crash).splitlines() or [''])[0]}"
     finally:
         heartbeat.stop(status, error)
-    if error and status != CRASHED:
+    # A supervisor reads it from the heartbeat.
+    if error and status != CRASHED and not processes.is_supervised():
         print(f"error: {error}", file=sys.stderr, flush=True)
     if status == INTERRUPTED:
         # To a supervised rank's horovodrun it is no failure: that would make it end the others,

@@ -17,6 +17,8 @@ from trainer_module.config import TrainConfig
 from trainer_module.data import bad_records, input_pipeline, record_index
 from trainer_module.distributed import Ranks
 from trainer_module.evaluate import Evaluation
+from trainer_module.job import processes
+from trainer_module.job.display import Display
 from trainer_module.job.heartbeat import Heartbeat
 from trainer_module.meter import Meter, TrainingError
 from trainer_module.run_log import RunLog
@@ -53,7 +55,8 @@ class Training:
         built = build(config, len(self.class_names), ranks)
         self.network, self.state, self.step = built.network, built.state, built.step
         Path(config.model_dir).mkdir(parents=True, exist_ok=True)
-        self.log = RunLog(config.model_dir, ranks.rank == 0, self.schedule.total_steps)
+        display = None if processes.is_supervised() else Display()
+        self.log = RunLog(config.model_dir, ranks.rank == 0, self.schedule.total_steps, display)
         self.meter = Meter(self.log, self.schedule, config.log_interval_secs)
         self.evaluation = Evaluation(self.network, config, ranks)
         self.checkpoints = Checkpoints(
@@ -65,7 +68,7 @@ class Training:
         # Only rank 0 has the folder for certain; the others get its whole state.
         if self.ranks.rank == 0 and self.checkpoints.restore():
             step = int(self.state.step.numpy())
-            self.log.say(f"resumed at step {step} of {self.schedule.total_steps}")
+            self.log.message(f"resumed at step {step} of {self.schedule.total_steps}")
         self.ranks.broadcast(list(self.state.variables().values()))
         return self.steps_taken() or None
 

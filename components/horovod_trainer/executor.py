@@ -25,8 +25,8 @@ from preprocessing.files.plain_path import plain_path
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.finish import EXPORT_FOLDER
-from trainer_module.job import processes
-from trainer_module.run_log import LOG_FILE, SUMMARY_FILE
+from trainer_module.job import display, processes, train_log
+from trainer_module.run_files import SUMMARY_FILE
 
 # Trainings that are not complete, one folder each, beside the node's outputs.
 UNFINISHED_FOLDER = "unfinished"
@@ -77,7 +77,7 @@ def train(config: TrainConfig) -> None:
     """
     environment = {**os.environ, processes.PARENT_VARIABLE: str(os.getpid())}
     progress.report("starting the training")
-    log = LogFollower(Path(config.model_dir) / LOG_FILE)
+    log = train_log.Follower(config.model_dir)
     process = subprocess.Popen(
         processes.python("trainer_module", "-"),
         env=environment,
@@ -95,7 +95,7 @@ def train(config: TrainConfig) -> None:
             try:
                 process.wait(POLL_SECS)
             except subprocess.TimeoutExpired:
-                log.report_new()
+                report_progress(log)
     finally:
         processes.terminate(process.pid)  # nothing to do when it has ended by itself
         output.join()
@@ -140,40 +140,11 @@ def check_class_names(examples: str, transform_graph: str) -> None:
         )
 
 
-class LogFollower:
-    """Reports the lines that a training appends to its log."""
-
-    def __init__(self, path: Path):
-        """Starts after what `path` holds now."""
-        self._path = path
-        self._position = path.stat().st_size if path.exists() else 0
-
-    def report_new(self) -> None:
-        """Reports the newest interval that was not reported yet, if there is one."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._position)
-            # The last line may still be on its way.
-            complete, newline, _ = file.read().rpartition(b"\n")
-        self._position += len(complete) + len(newline)
-        lines = [json.loads(line) for line in complete.splitlines()]
-        intervals = [line for line in lines if "total_steps" in line]
-        if intervals:
-            progress.report(_describe(intervals[-1]), _fraction(intervals[-1]))
-
-
-def _fraction(line: dict[str, Any]) -> float:
-    return line["step"] / line["total_steps"]
-
-
-def _describe(line: dict[str, Any]) -> str:
-    eta = "" if line["eta_secs"] is None else f", ETA {int(line['eta_secs'])} s"
-    return (
-        f"stage {line['stage'] + 1}, {line['img_size']} px, epoch {line['epoch']:.1f}, "
-        f"loss {line['loss']:.3f}, top-1 {line['top_1_train']:.3f}, "
-        f"{line['images_per_sec']:.0f} images/s{eta}"
-    )
+def report_progress(log: train_log.Follower) -> None:
+    """Reports the newest interval that the log has got since the last time, if there is one."""
+    intervals = [entry for entry in log.read_new() if display.is_interval(entry)]
+    if intervals:
+        progress.report(display.describe(intervals[-1]), display.fraction(intervals[-1]))
 
 
 def _training_key(dataset: types.Artifact, exec_properties: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from components import progress
 from components.horovod_trainer import executor
 from preprocessing import features, transform
 from preprocessing.errors import InputError
+from trainer_module.job import train_log
 
 
 def run_node(uris: dict[str, str], properties: dict[str, str]) -> None:
@@ -150,20 +151,21 @@ def test_progress_is_told_once_and_only_of_whole_lines(tmp_path, caplog):
         "img_size": 16,
         "loss": 0.5,
         "top_1_train": 0.75,
+        "lr": 0.01,
         "images_per_sec": 10.0,
         "eta_secs": None,
     }
     log = tmp_path / "train_log.jsonl"
     log.write_text(json.dumps({**line, "step": 1}) + "\n")
-    follower = executor.LogFollower(log)
+    follower = train_log.Follower(tmp_path)
     caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
-    follower.report_new()
+    executor.report_progress(follower)
     assert caplog.records == []  # what an earlier try wrote is no news
     with log.open("a") as file:
         file.write(json.dumps(line) + "\n" + json.dumps({"step": 5, "eval_top_1": 0.5}) + "\n")
         file.write('{"step": 6, "total_st')
-    follower.report_new()
-    follower.report_new()
+    executor.report_progress(follower)
+    executor.report_progress(follower)
     [record] = caplog.records
     assert record.fraction == 0.25
     assert "top-1 0.750" in record.getMessage()

@@ -23,7 +23,7 @@ def metered(tmp_path):
     clock = Clock()
     config = TrainConfig(train_batch_size=10)
     schedule = Schedule(config, examples=100, ranks=1)
-    log = RunLog(str(tmp_path), True, schedule.total_steps, clock)
+    log = RunLog(str(tmp_path), True, schedule.total_steps, clock=clock)
     meter = Meter(log, schedule, interval_secs=5.0, clock=clock)
     [stage] = stage_schedule(config)
 
@@ -58,7 +58,7 @@ def test_the_time_left_knows_that_later_stages_are_slower(tmp_path):
     sizes = {"n_stages": 2, "base_img_size": 16, "img_size": 48}
     config = TrainConfig(train_batch_size=10, max_epochs=4, lr_warmup_epochs=0, **sizes)
     schedule = Schedule(config, examples=100, ranks=1)
-    log = RunLog(str(tmp_path), True, schedule.total_steps, clock)
+    log = RunLog(str(tmp_path), True, schedule.total_steps, clock=clock)
     meter = Meter(log, schedule, interval_secs=0.0, clock=clock)
     clock.now += 60.0  # tracing is over once there is a first line
     total_secs = 20 * 1.0 + 20 * 9.0

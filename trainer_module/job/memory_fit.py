@@ -18,8 +18,7 @@ from typing import Any
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
 from trainer_module.config import TrainConfig
-from trainer_module.job import processes, rank_config
-from trainer_module.run_files import LOG_FILE
+from trainer_module.job import processes, rank_config, train_log
 from trainer_module.stages import stage_schedule
 
 FIT_FILE = "memory_fit.json"
@@ -64,7 +63,7 @@ def fit(config: TrainConfig, stop: processes.StopSignals) -> TrainConfig:
         if _fits(tried, stop):
             _keep(path, {**asked, "grad_accum_steps": steps})
             if steps != config.grad_accum_steps:
-                _print_smaller(config, steps)
+                _log_smaller(config, steps)
             return tried
     raise InputError(
         f"a training step must fit in memory{_limit(config)}. Received: img_size "
@@ -112,7 +111,8 @@ def _fits(config: TrainConfig, stop: processes.StopSignals) -> bool:
     if status == processes.BAD_INPUT:
         raise InputError(last.removeprefix("error: "))
     if status not in (0, TOO_LARGE, *_ENDED_BY_MEMORY):
-        print(f"whether a step fits in memory could not be found out: {last}", flush=True)
+        text = f"whether a step fits in memory could not be found out: {last}"
+        train_log.append(config.model_dir, {train_log.MESSAGE: text})
         return True
     return status == 0
 
@@ -131,16 +131,14 @@ def _keep(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values) + "\n")
 
 
-def _print_smaller(config: TrainConfig, steps: int) -> None:
+def _log_smaller(config: TrainConfig, steps: int) -> None:
     batch, before = config.train_batch_size, config.grad_accum_steps
     text = (
         f"a step with micro-batches of {batch // before} images at {largest_size_px(config)} px "
         f"does not fit in memory{_limit(config)}: grad_accum_steps is {steps} instead of {before}, "
         f"micro-batches have {batch // steps} images, and the batch keeps its {batch}"
     )
-    print(text, flush=True)
-    with (Path(config.model_dir) / LOG_FILE).open("a") as log:
-        log.write(json.dumps({"preflight": text, "grad_accum_steps": steps}) + "\n")
+    train_log.append(config.model_dir, {train_log.MESSAGE: text, "grad_accum_steps": steps})
 
 
 def _limit(config: TrainConfig) -> str:

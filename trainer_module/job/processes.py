@@ -15,7 +15,6 @@ from types import FrameType
 import psutil
 
 from trainer_module.config import TrainConfig
-from trainer_module.job import terminal
 
 # Exit statuses of a training.
 DONE, BAD_INPUT, FAILED = 0, 2, 3
@@ -87,7 +86,7 @@ def start_child(arguments: list[str], **options) -> subprocess.Popen:
     supervisor = {SUPERVISOR_VARIABLE: f"{socket.gethostname()}:{os.getpid()}"}
     return subprocess.Popen(
         arguments,
-        env={**os.environ, **supervisor, **terminal.environment()},
+        env={**os.environ, **supervisor},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_die_at_once_with_parent,  # kept over exec

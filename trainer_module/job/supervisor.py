@@ -23,9 +23,10 @@ import psutil
 from preprocessing.errors import InputError
 from preprocessing.files import locks
 from trainer_module.config import TrainConfig
-from trainer_module.job import heartbeat, memory_fit, processes, rank_config, terminal
+from trainer_module.job import heartbeat, memory_fit, processes, rank_config, train_log
+from trainer_module.job.display import Display
 from trainer_module.job.processes import BAD_INPUT, DONE, FAILED, StopSignals
-from trainer_module.job.watchdog import Fault, Watch
+from trainer_module.job.watchdog import Fault, Outcome, Watch
 
 LOCK_FILE = ".lock"
 # What the holder of the lock writes into it once it was asked to end.
@@ -47,11 +48,9 @@ def run(config: TrainConfig) -> int:
         _end_leftovers(config.model_dir)
         earlier = rank_config.text(config.model_dir)
         try:
-            config = memory_fit.fit(config, stop)
-            rank_config.write(config)
             status = _Supervisor(config, stop, lock_file).run()
         except memory_fit.Interrupted:
-            status = _print_error("stopped before the training began")
+            status = _print_error("stopped before the training began", FAILED)
         except InputError:
             _leave_no_trace(model_dir, is_new, earlier)
             raise
@@ -113,31 +112,43 @@ class _Supervisor:
 
     def __init__(self, config: TrainConfig, stop: StopSignals, lock_file: TextIO):
         self._config, self._stop, self._lock_file = config, stop, lock_file
+        self._log, self._display = train_log.Follower(config.model_dir), Display()
         self._stop_deadline: float | None = None
 
     def run(self) -> int:
-        """Starts the ranks until the training is done, or starting again does not help."""
+        """Starts the ranks until the training is done, or starting again does not help.
+
+        Raises:
+          InputError: no step fits in memory, or the data cannot be used.
+          memory_fit.Interrupted: a stop was asked for before there were ranks.
+        """
+        self._config = memory_fit.fit(self._config, self._stop)
+        self._show_log()
+        rank_config.write(self._config)
         last = None
         for restarts in range(self._config.max_restarts + 1):
             ended = self._attempt()
-            if isinstance(ended, int):
-                return ended
+            if isinstance(ended, Outcome):
+                return _print_error(ended.error, ended.status) if ended.error else ended.status
             if self._stop.count:
-                return _print_error(f"stopped; {ended.text}")
+                return _print_error(f"stopped; {ended.text}", FAILED)
             # The same error in the same step is no accident.
             if not ended.retryable or (ended == last and ended.by_error):
-                return _print_error(ended.text)
+                return _print_error(ended.text, FAILED)
             if restarts == self._config.max_restarts:
                 break
             last = ended
-            _say(
+            print(
                 f"{ended.text}; starting again from the last checkpoint "
-                f"({restarts + 1} of {self._config.max_restarts} restarts)"
+                f"({restarts + 1} of {self._config.max_restarts} restarts)",
+                file=sys.stderr,
+                flush=True,
             )
-        return _print_error(f"{ended.text}; given up after {self._config.max_restarts} restarts")
+        text = f"{ended.text}; given up after {self._config.max_restarts} restarts"
+        return _print_error(text, FAILED)
 
-    def _attempt(self) -> int | Fault:
-        """Starts the ranks once; returns the exit status of the training, or what ended it."""
+    def _attempt(self) -> Outcome | Fault:
+        """Starts the ranks once; returns how the training ended, or what ended it."""
         model_dir = self._config.model_dir
         shutil.rmtree(Path(model_dir) / heartbeat.FOLDER, ignore_errors=True)
         job = processes.start_ranks(self._config)
@@ -145,6 +156,7 @@ class _Supervisor:
         ended_since = None
         try:
             while not processes.has_ended(job, POLL_SECS):
+                self._show_log()
                 fault = watch.look() or self._stop_ranks(job)
                 if fault:
                     return fault
@@ -159,7 +171,12 @@ class _Supervisor:
             return watch.outcome(job.returncode)
         finally:
             self._kill(job)
-            terminal.give_back()
+            self._show_log()
+            self._display.close()
+
+    def _show_log(self) -> None:
+        for entry in self._log.read_new():
+            self._display.show(entry)
 
     def _stop_ranks(self, job: subprocess.Popen) -> Fault | None:
         """Passes a request to stop on; a fault where the ranks do not follow it in time."""
@@ -196,11 +213,7 @@ class _Supervisor:
         psutil.wait_procs(ranks, timeout=KILL_TIMEOUT_SECS)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _print_error(text: str) -> int:
-    """Prints an error; returns the status of a failed training."""
-    _say(f"error: {text}")
-    return FAILED
+def _print_error(text: str, status: int) -> int:
+    """Prints why the training failed; returns the exit status."""
+    print(f"error: {text}", file=sys.stderr, flush=True)
+    return status

@@ -33,6 +33,19 @@ class Fault:
     by_error: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a training ended by itself.
+
+    Attributes:
+      status: its exit status.
+      error: one line, where that is not DONE.
+    """
+
+    status: int
+    error: str = ""
+
+
 class Watch:
     """Watches the ranks of one start of a training."""
 
@@ -71,8 +84,8 @@ class Watch:
             or self._stalled(reports)
         )
 
-    def outcome(self, exit_status: int) -> int | Fault:
-        """How the training ended: its exit status, or a fault.
+    def outcome(self, exit_status: int) -> Outcome | Fault:
+        """How the training ended, or a fault.
 
         Args:
           exit_status: of the process that the supervisor started. `horovodrun` hides how its
@@ -80,15 +93,16 @@ class Watch:
         """
         reports = heartbeat.read_all(self._model_dir)
         for status, result in _FINAL.items():
-            if any(report.status == status for report in reports):
-                return result
+            errors = [report.error for report in reports if report.status == status]
+            if errors:
+                return Outcome(result, errors[0])
         fault = self._died([report for report in reports if report.status is None]) or _crashed(
             reports
         )
         if fault:
             return fault
         if exit_status == 0:
-            return DONE
+            return Outcome(DONE)
         if reports:  # the ranks were well; what they ran under was killed, perhaps for its memory
             where = _where(min(reports, key=lambda report: report.step))
             return Fault(f"what started the ranks ended with status {exit_status} {where}")

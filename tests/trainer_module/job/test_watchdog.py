@@ -11,7 +11,7 @@ from stand_ins import Clock
 
 from trainer_module.job import heartbeat, processes
 from trainer_module.job.heartbeat import Heartbeat
-from trainer_module.job.watchdog import Fault, Watch
+from trainer_module.job.watchdog import Fault, Outcome, Watch
 
 HOST = socket.gethostname()
 A_RANK_THAT_DIES = """
@@ -174,8 +174,9 @@ def test_what_ranks_say_counts_before_the_exit_status(tmp_path, statuses, expect
     for rank, status in enumerate(statuses):
         heart = Heartbeat(str(tmp_path), rank)
         heart.start()
-        heart.stop(status)
-    assert Watch(str(tmp_path), 600).outcome(0) == expected
+        heart.stop(status, "why" if status else "")
+    outcome = Watch(str(tmp_path), 600).outcome(0)
+    assert outcome == Outcome(expected, "why" if expected else "")
 
 
 def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks, show):
@@ -188,4 +189,4 @@ def test_ranks_that_lost_what_started_them_are_started_again(tmp_path, ranks, sh
 
 def test_ranks_that_never_began_are_not_started_again(tmp_path):
     assert not Watch(str(tmp_path), 600).outcome(1).retryable
-    assert Watch(str(tmp_path), 600).outcome(0) == processes.DONE
+    assert Watch(str(tmp_path), 600).outcome(0) == Outcome(processes.DONE)
