@@ -1,9 +1,15 @@
-"""Names of properties of artifacts and of files in them, for readers that do without TFX."""
+"""Names of what is stored, properties and files of artifacts, for readers that do without TFX."""
 
 # Custom property of all artifacts that were made on one machine: SHA-256 of their files.
 CONTENT_FINGERPRINT = "content_fingerprint"
 # The run whose execution made the artifact; later runs may have taken it from the cache.
 MADE_IN_RUN = "made_in_run"
+# Of a model: which steps of its training ran under which code, as in `1-20 3f2a1b4c9d0e5f6a`.
+CODE_HISTORY = "code_history"
+
+# Property of HorovodTrainer's executions: the settings that change neither weights nor output,
+# which the cache's key leaves out.
+JOB_CONFIG = "job_config"
 
 # What the serving check found, in ServingValidator's blessing.
 SERVING_CHECK_FILE = "serving_check.json"

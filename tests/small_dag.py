@@ -14,12 +14,12 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.code_digest import code_digest
 from components.property_driver import PropertyDriver
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
 from pipeline.mlmd.connection import connection_config
 from pipeline.runner import local_runner, partial_run, run_claims
+from preprocessing.files.code_digest import code_digest
 from preprocessing.output_capture import OutputCapture
 
 KILL, FAIL, CTRL_C = "kill", "fail", "ctrl-c"

@@ -8,9 +8,6 @@ rename publishes, and it writes while training waits. Here training waits for a 
 only. Numpy's format is read anywhere, without TensorFlow.
 """
 
-import os
-import re
-import zipfile
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,10 +17,8 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import new_file, remove_unfinished
-
-FOLDER = "checkpoints"
-# Twelve digits, so that names sort like steps.
-_NAME = re.compile(r"step-\d{12}\.npz")
+from trainer_module import checkpoint_files
+from trainer_module.made_with import MadeWith
 
 
 class Checkpoints:
@@ -37,42 +32,30 @@ class Checkpoints:
           variables: what is saved and restored, by name.
           keep: newest checkpoints that are kept.
         """
-        self._folder = Path(model_dir) / FOLDER
+        self._model_dir = Path(model_dir)
         self._variables = dict(variables)
         self._keep = keep
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
-        remove_unfinished(self._folder)
+        remove_unfinished(self._model_dir / checkpoint_files.FOLDER)
 
-    def newest(self) -> Path | None:
-        """The newest complete checkpoint."""
-        found = self._complete()
-        return found[-1] if found else None
-
-    def restore(self) -> bool:
-        """Restores the newest checkpoint; whether there was one.
+    def restore(self, path: Path) -> None:
+        """Gives the variables the values of a checkpoint.
 
         Raises:
           InputError: the checkpoint is damaged, or of another model or optimizer.
         """
-        path = self.newest()
-        if path is None:
-            return False
-        try:
-            with np.load(path) as file:
-                values = {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"checkpoint {path} is damaged ({error}); remove it, and training goes on from "
-                "the one before"
-            ) from error
+        values = checkpoint_files.read(path)
         self._check_shapes(path, values)
         for name, variable in self._variables.items():
             variable.assign(values[name])
-        return True
 
-    def save(self, step: int) -> None:
+    def save(self, step: int, made_with: MadeWith) -> None:
         """Saves the state as it is now; writing goes on in a thread.
+
+        Args:
+          step: steps that were taken.
+          made_with: what it is made with, at its position.
 
         Raises:
           OSError: the checkpoint before this one could not be written.
@@ -80,6 +63,7 @@ class Checkpoints:
         self.wait()
         # A copy: the variables change while the thread writes.
         values = {name: np.array(value.numpy()) for name, value in self._variables.items()}
+        values[checkpoint_files.MADE_WITH] = np.array(made_with.to_json())
         self._pending = self._writer.submit(self._write, step, values)
 
     def wait(self) -> None:
@@ -92,19 +76,18 @@ class Checkpoints:
             self._pending.result()
             self._pending = None
 
-    def _complete(self) -> list[Path]:
-        if not self._folder.is_dir():
-            return []
-        names = filter(_NAME.fullmatch, sorted(os.listdir(self._folder)))
-        return [self._folder / name for name in names]
+    def remove_all(self) -> None:
+        """Removes all checkpoints, for a training that begins anew."""
+        for found in checkpoint_files.find(self._model_dir):
+            found.path.unlink()
 
     def _write(self, step: int, values: Mapping[str, np.ndarray]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"step-{step:012d}.npz"
+        path = checkpoint_files.path_of(self._model_dir, step)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path, durable=True) as temporary, temporary.open("wb") as file:
             np.savez(file, **values)
-        for path in self._complete()[: -self._keep]:
-            path.unlink()
+        for found in checkpoint_files.find(self._model_dir)[: -self._keep]:
+            found.path.unlink()
 
     def _check_shapes(self, path: Path, values: Mapping[str, np.ndarray]) -> None:
         saved = {name: value.shape for name, value in values.items()}

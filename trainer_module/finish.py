@@ -74,6 +74,7 @@ def finish(training: Training, results: Mapping[str, Result]) -> Summary:
         "secs": round(time.monotonic() - training.started, 2),
         "weights_sha256": weights_sha256,
         "resumed_from_step": training.resumed_from_step,
+        "code": training.made_with().code_history(),
     }
     training.log.summary(summary)
     return summary

@@ -97,3 +97,6 @@ class JobSettings(Settings):
     and started again. Start-up, a stage's first step, evaluation and export may take longer."""
     max_restarts: Job[int] = Field(2, ge=0)
     """How often ranks that died or hang are started again from the last checkpoint."""
+    restart_on_code_change: Job[bool] = False
+    """Whether a training begins anew where its checkpoint was made with other code; else it goes
+    on, and says which steps ran under which code."""

@@ -88,7 +88,7 @@ class Meter:
         if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
             raise TrainingError(
                 f"the gradients of {self._skipped_in_a_row} steps in a row were not finite (last: "
-                f"step {step}); the newest checkpoint is good: lower lr_init, or set clip_norm"
+                f"step {step}); begin anew with a lower lr_init, or with clip_norm"
             )
 
     def _look(self, stage: Stage, step: int, metrics: tf.Tensor) -> None:

@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
-from trainer_module import devices
+from preprocessing.files.code_digest import code_digest
+from preprocessing.files.digest import sha256_of
+from trainer_module import devices, resume
 from trainer_module.build import build
 from trainer_module.checkpoints import Checkpoints
 from trainer_module.config import TrainConfig
@@ -20,6 +22,7 @@ from trainer_module.evaluate import Evaluation
 from trainer_module.job import processes
 from trainer_module.job.display import Display
 from trainer_module.job.heartbeat import Heartbeat
+from trainer_module.made_with import MadeWith, settings_of
 from trainer_module.meter import Meter, TrainingError
 from trainer_module.run_log import RunLog
 from trainer_module.schedule import Schedule
@@ -62,15 +65,43 @@ class Training:
         self.checkpoints = Checkpoints(
             config.model_dir, self.state.variables(), config.max_checkpoints
         )
-        self.resumed_from_step = self._restore()
-
-    def _restore(self) -> int | None:
+        self._code_digest = code_digest("trainer_module")
+        self._reached = self._made_with()
         # Only rank 0 has the folder for certain; the others get its whole state.
-        if self.ranks.rank == 0 and self.checkpoints.restore():
-            step = int(self.state.step.numpy())
-            self.log.message(f"resumed at step {step} of {self.schedule.total_steps}")
-        self.ranks.broadcast(list(self.state.variables().values()))
-        return self.steps_taken() or None
+        if ranks.rank == 0:
+            self._resume()
+        ranks.broadcast(list(self.state.variables().values()))
+        self.resumed_from_step = self.steps_taken() or None
+
+    def _resume(self) -> None:
+        self._reached = resume.resume(
+            self.config,
+            self.checkpoints,
+            self.state,
+            self._reached,
+            self._code_digest,
+            self.log.message,
+        )
+        if self.steps_taken():
+            self.log.message(f"resumed at step {self.steps_taken()} of {self.schedule.total_steps}")
+
+    def _made_with(self) -> MadeWith:
+        names = "".join(f"{name}\n" for name in self.class_names)
+        return MadeWith(
+            settings=settings_of(self.config),
+            ranks=self.ranks.size,
+            examples=len(self.train_index),
+            train_records=self.train_index.sha256,
+            eval_records=self.eval_index.sha256,
+            class_names=hashlib.sha256(names.encode()).hexdigest(),
+            init_weights=_file_sha256(self.config.init_weights),
+        )
+
+    def made_with(self) -> MadeWith:
+        """What a checkpoint at this step is made with; on rank 0."""
+        if self.steps_taken() == (self.resumed_from_step or 0):
+            return self._reached
+        return self._reached.at(self.steps_taken() * self.schedule.global_batch, self._code_digest)
 
     def steps_taken(self) -> int:
         """Steps that were taken so far, with the skipped ones."""
@@ -122,7 +153,7 @@ class Training:
     def save(self) -> None:
         """Begins to write a checkpoint, by rank 0."""
         if self.ranks.rank == 0:
-            self.checkpoints.save(self.steps_taken())
+            self.checkpoints.save(self.steps_taken(), self.made_with())
 
     def weights_sha256(self) -> str:
         """Digest of the final weights, the same on every rank.
@@ -149,6 +180,13 @@ class Training:
             f"batch {self.schedule.global_batch}, {self.schedule.total_steps:,} steps; "
             f"{devices.describe(config)}"
         )
+
+
+def _file_sha256(path: str) -> str:
+    if not path:
+        return ""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return sha256_of(file)
 
 
 def _index(data_dir: str, split_names: tuple[str, ...]) -> record_index.RecordIndex:

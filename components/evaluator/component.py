@@ -8,9 +8,9 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.artifacts import Verdict
-from components.code_digest import code_digest
 from components.evaluator import executor
 from components.evaluator.rules import Rules
+from preprocessing.files.code_digest import code_digest
 
 
 class EvaluatorSpec(types.ComponentSpec):

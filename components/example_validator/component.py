@@ -13,9 +13,9 @@ from tfx.types.standard_component_specs import (
     STATISTICS_KEY,
 )
 
-from components.code_digest import code_digest
 from components.example_validator import driver, executor
 from components.example_validator.limits import Limits
+from preprocessing.files.code_digest import code_digest
 
 
 class ExampleValidatorSpec(types.ComponentSpec):

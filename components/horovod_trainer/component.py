@@ -5,9 +5,12 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.code_digest import code_digest
 from components.horovod_trainer import driver, executor
+from components.stored_names import JOB_CONFIG
+from preprocessing.files.code_digest import code_digest
+from trainer_module import effects
 from trainer_module.config import TrainConfig
+from trainer_module.effects import Effect
 
 
 class HorovodTrainerSpec(types.ComponentSpec):
@@ -15,6 +18,7 @@ class HorovodTrainerSpec(types.ComponentSpec):
 
     PARAMETERS = {
         "train_config": ExecutionParameter(type=str),
+        JOB_CONFIG: ExecutionParameter(type=str),
         "code_digest": ExecutionParameter(type=str),
         driver.DIGEST_KEY: ExecutionParameter(type=str, optional=True),
     }
@@ -62,11 +66,14 @@ class HorovodTrainer(base_component.BaseComponent):
           transform_graph: of the same preprocessing.
           train_config: the settings; `data_dir` and `model_dir` are set by the node.
         """
+        # Apart, so that a change of them does not run a finished training again.
+        job = set(effects.names(TrainConfig, Effect.JOB))
         super().__init__(
             HorovodTrainerSpec(
                 examples=examples,
                 transform_graph=transform_graph,
-                train_config=train_config.model_dump_json(),
+                train_config=train_config.model_dump_json(exclude=job),
+                job_config=train_config.model_dump_json(include=job),
                 code_digest=code_digest("components.horovod_trainer", "trainer_module"),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

@@ -7,6 +7,7 @@ from typing import Any
 from tfx.orchestration.portable import data_types
 
 from components.property_driver import PropertyDriver
+from components.stored_names import JOB_CONFIG
 from preprocessing.errors import InputError
 from preprocessing.files.digest import sha256_of
 
@@ -22,7 +23,7 @@ class Driver(PropertyDriver):
         Raises:
           InputError: the file cannot be read.
         """
-        path = json.loads(execution_info.exec_properties["train_config"])["init_weights"]
+        path = json.loads(execution_info.exec_properties[JOB_CONFIG])["init_weights"]
         return {DIGEST_KEY: _sha256(Path(path)) if path else ""}
 
 

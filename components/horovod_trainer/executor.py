@@ -1,7 +1,6 @@
 """Runs a training as a process of its own and files what it leaves."""
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -17,8 +16,8 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components import progress
-from components.horovod_trainer import driver, warm_up
-from components.stored_names import CONTENT_FINGERPRINT
+from components.horovod_trainer import driver, unfinished, warm_up
+from components.stored_names import CODE_HISTORY, CONTENT_FINGERPRINT, JOB_CONFIG
 from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files.plain_path import plain_path
@@ -28,9 +27,8 @@ from trainer_module.finish import EXPORT_FOLDER
 from trainer_module.job import display, processes, train_log
 from trainer_module.run_files import SUMMARY_FILE
 
-# Trainings that are not complete, one folder each, beside the node's outputs.
-UNFINISHED_FOLDER = "unfinished"
 POLL_SECS = 1.0
+_DIGEST_CHARS = 16
 _ERROR_PREFIX = "error: "
 
 
@@ -49,12 +47,20 @@ class Executor(base_executor.BaseExecutor):
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         model_run = artifact_utils.get_single_uri(output_dict["model_run"])
         check_class_names(examples, graph)
-        key = _training_key(dataset, exec_properties)
-        model_dir = Path(model_run).parent.parent / UNFINISHED_FOLDER / key
-        settings = json.loads(exec_properties["train_config"])
         config = TrainConfig.model_validate(
-            {**settings, "data_dir": examples, "model_dir": str(model_dir)}
+            {
+                **json.loads(exec_properties["train_config"]),
+                **json.loads(exec_properties[JOB_CONFIG]),
+                "data_dir": examples,
+            }
         )
+        content = dataset.get_string_custom_property(CONTENT_FINGERPRINT) or dataset.uri
+        model_dir = unfinished.find_folder(
+            Path(model_run).parent.parent / unfinished.FOLDER,
+            [content, exec_properties.get(driver.DIGEST_KEY) or ""],
+            config,
+        )
+        config = config.model_copy(update={"model_dir": str(model_dir)})
         train(config)
         model = artifact_utils.get_single_instance(output_dict["model"])
         serving = Path(path_utils.serving_model_dir(model.uri))
@@ -66,6 +72,7 @@ class Executor(base_executor.BaseExecutor):
         shutil.rmtree(model_dir)
         summary = json.loads((Path(model_run) / SUMMARY_FILE).read_text())
         model.set_string_custom_property("weights_sha256", summary["weights_sha256"])
+        model.set_string_custom_property(CODE_HISTORY, _code_history(summary))
 
 
 def train(config: TrainConfig) -> None:
@@ -147,9 +154,9 @@ def report_progress(log: train_log.Follower) -> None:
         progress.report(display.describe(intervals[-1]), display.fraction(intervals[-1]))
 
 
-def _training_key(dataset: types.Artifact, exec_properties: dict[str, Any]) -> str:
-    """Names a training by what it depends on: records that are made again are the same ones."""
-    content = dataset.get_string_custom_property(CONTENT_FINGERPRINT) or dataset.uri
-    names = ("train_config", "code_digest", driver.DIGEST_KEY)
-    parts = [content, *(exec_properties.get(name) or "" for name in names)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def _code_history(summary: dict[str, Any]) -> str:
+    """Which steps ran under which code, short enough for an index of strings."""
+    return ", ".join(
+        f"{span['first_step']}-{span['last_step']} {span['digest'][:_DIGEST_CHARS]}"
+        for span in summary["code"]
+    )

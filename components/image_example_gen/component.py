@@ -7,9 +7,9 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.code_digest import code_digest
 from components.image_example_gen import driver, executor
 from components.parameters import parameters_of
+from preprocessing.files.code_digest import code_digest
 from preprocessing.ingest.options import IngestOptions
 from preprocessing.settings import read_settings
 

@@ -8,9 +8,9 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.artifacts import Quarantine
-from components.code_digest import code_digest
 from components.image_preprocessor import executor
 from components.parameters import parameters_of
+from preprocessing.files.code_digest import code_digest
 from preprocessing.settings import read_settings
 from preprocessing.stage.options import StageOptions
 

@@ -5,8 +5,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.code_digest import code_digest
 from components.latest_blessed_model import driver, executor
+from preprocessing.files.code_digest import code_digest
 
 
 class LatestBlessedModelSpec(types.ComponentSpec):

@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from components.code_digest import OWN_PACKAGES, ROOT
 from lineage.record.parts import Code
+from preprocessing.files.code_digest import OWN_PACKAGES, ROOT
 from preprocessing.files.digest import sha256_of
 
 # Every checkout has it.

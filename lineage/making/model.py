@@ -6,7 +6,7 @@ from typing import Any
 
 from components.content_digest import digest_of_files, digest_of_folder
 from components.evaluator import verdict
-from components.stored_names import SERVING_CHECK_FILE
+from components.stored_names import JOB_CONFIG, SERVING_CHECK_FILE
 from lineage.making.artifact_files import read_json
 from lineage.making.outputs import Outputs
 from lineage.record.parts import (
@@ -34,7 +34,7 @@ def model(outputs: Outputs) -> Model | None:
     if node is None or made is None:
         return None
     run = outputs.artifact("HorovodTrainer", "model_run")
-    config = json.loads(str(node.properties.get("train_config") or "{}"))
+    config = json.loads(str(node.properties.get(JOB_CONFIG) or "{}"))
     return Model(
         digest=_saved_model_digest(made),
         weights_sha256=str(made.properties.get("weights_sha256", "")),

@@ -15,13 +15,14 @@ from typing import Literal
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import data_types_utils, metadata
 
-from components import code_digest, package_versions
-from components.stored_names import CONTENT_FINGERPRINT, MADE_IN_RUN
+from components import package_versions
+from components.stored_names import CODE_HISTORY, CONTENT_FINGERPRINT, JOB_CONFIG, MADE_IN_RUN
 from pipeline.cache import records
 from pipeline.cache.key_inputs import KeyInputs, describe_changes
 from pipeline.dag import Dag
 from pipeline.mlmd import history, names
 from pipeline.mlmd.history import Artifacts, History
+from preprocessing.files import code_digest
 
 NEVER_RAN = "it has not run yet"
 # What the components that come with TFX run.
@@ -29,6 +30,7 @@ _TFX_PACKAGES = ("tensorflow-data-validation", "tensorflow-metadata", "tfx", "tf
 # Properties of artifacts that say where they come from, and nothing of what they are.
 _ORIGIN_PROPERTIES = frozenset(
     {
+        CODE_HISTORY,
         CONTENT_FINGERPRINT,
         "compared_with",
         "current_model",
@@ -160,7 +162,9 @@ def _key_inputs(
         packages = package_versions.versions(_TFX_PACKAGES)
     return KeyInputs(
         executor=dag.executor_class(node_id),
-        properties={key: str(value) for key, value in sorted(properties.items())},
+        properties={
+            key: str(value) for key, value in sorted(properties.items()) if key != JOB_CONFIG
+        },
         code=code.files if code else {},
         packages=packages,
         inputs=inputs,

@@ -21,7 +21,8 @@ class KeyInputs:
     Attributes:
       executor: dotted name of the class that does the work.
       properties: exec properties as text, what the driver looked up among them.
-      code: SHA-256 of each own source file that may run.
+      code: SHA-256 of what each own source file that may run does, for the words; the key has the
+        digest of all of them among `properties`, which does not change where files are moved.
       packages: versions of the installed packages that this code imports.
       inputs: for each input a text an artifact: its type, properties and content's fingerprint.
     """
@@ -35,7 +36,7 @@ class KeyInputs:
     @property
     def key(self) -> str:
         """SHA-256 of it all."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return hashlib.sha256(dataclasses.replace(self, code={}).to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """As one line of JSON with sorted keys."""
@@ -60,7 +61,7 @@ def describe_changes(old: KeyInputs, new: KeyInputs, unknown: Iterable[str] = ()
     found = []
     if old.executor != new.executor:
         found.append(f"executor {old.executor} -> {new.executor}")
-    files = [name for name, _, _ in _changes(old.code, new.code)]
+    files = _changed_files(old.code, new.code)
     if files:
         shown = ", ".join(files[:MAX_FILES])
         more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""
@@ -75,6 +76,18 @@ def describe_changes(old: KeyInputs, new: KeyInputs, unknown: Iterable[str] = ()
         if name not in set(unknown):
             found.append(_input_change(name, before, after))
     return found
+
+
+def _changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The files that do something else, are new or are gone; not those that were moved."""
+    gone = {content for name, content in old.items() if name not in new}
+    added = {content for name, content in new.items() if name not in old}
+    moved = gone & added
+    return [
+        name
+        for name, before, after in _changes(old, new)
+        if not ((before is None or after is None) and (before or after) in moved)
+    ]
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -49,28 +49,34 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
         position += HEADER_BYTES + len(body)
 
 
-def record_spans(file: BinaryIO, num_bytes: int) -> Iterator[tuple[int, int]]:
-    """Yields where each record lies, reading only the headers.
+def record_spans(file: BinaryIO, num_bytes: int) -> Iterator[tuple[int, int, int]]:
+    """Yields where each record lies, reading only what is around them.
 
     Args:
       file: uncompressed; it is sought in.
       num_bytes: its size.
 
     Yields:
-      (offset, length) of the record itself; its checksum follows it.
+      (offset, length, checksum) of the record itself; the checksum is the one that follows it in
+      the file, and is not checked.
 
     Raises:
       DamagedFileError: it is truncated, or a header is corrupted.
     """
     position = 0
+    file.seek(position)
+    header = file.read(HEADER_BYTES)
     while position < num_bytes:
-        file.seek(position)
-        length = record_length(file.read(HEADER_BYTES), position)
+        length = record_length(header, position)
         end = position + HEADER_BYTES + length + FOOTER_BYTES
         if end > num_bytes:
             raise DamagedFileError("truncated", position)
-        yield position + HEADER_BYTES, length
-        position = end
+        # The checksum, and the header of the next record, which follows it.
+        file.seek(end - FOOTER_BYTES)
+        around = file.read(FOOTER_BYTES + HEADER_BYTES)
+        (checksum,) = _FOOTER.unpack(around[:FOOTER_BYTES])
+        yield position + HEADER_BYTES, length, checksum
+        position, header = end, around[FOOTER_BYTES:]
 
 
 def record_length(header: bytes, position: int) -> int:

@@ -29,7 +29,7 @@ class TFRecordSource(ContainerSource):
     def members(self, container: Container, place: str, file: BinaryIO) -> Iterator[Item]:
         """See `ContainerSource`."""
         num_bytes = file.seek(0, 2)
-        for number, (offset, length) in enumerate(tfrecord.record_spans(file, num_bytes)):
+        for number, (offset, length, _) in enumerate(tfrecord.record_spans(file, num_bytes)):
             yield Item(
                 uri=f"{container.file.name}#{number}",
                 class_text=None,

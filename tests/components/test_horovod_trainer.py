@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import fresh_process
+import numpy as np
 import psutil
 import pytest
 from tfx.types import standard_artifacts
@@ -14,9 +15,14 @@ from trainings import wait_until
 
 from components import progress
 from components.horovod_trainer import executor
+from components.horovod_trainer import unfinished as unfinished_trainings
 from preprocessing import features, transform
 from preprocessing.errors import InputError
+from trainer_module import checkpoint_files, effects
+from trainer_module.config import TrainConfig
+from trainer_module.effects import Effect
 from trainer_module.job import train_log
+from trainer_module.made_with import MadeWith, settings_of
 
 
 def run_node(uris: dict[str, str], properties: dict[str, str]) -> None:
@@ -75,7 +81,12 @@ def node(digits_dir, graph, make_tiny, tmp_path):
         }
         for name in ("model", "model_run"):
             Path(uris[name]).mkdir(parents=True)
-        return uris, {"train_config": config.model_dump_json(), "code_digest": "0"}
+        job = set(effects.names(TrainConfig, Effect.JOB))
+        return uris, {
+            "train_config": config.model_dump_json(exclude=job),
+            "job_config": config.model_dump_json(include=job),
+            "code_digest": str(execution),
+        }
 
     return make
 
@@ -108,8 +119,8 @@ def test_killed_node_leaves_no_process_and_is_continued(node, tmp_path):
     _, alive = psutil.wait_procs(training, timeout=60)
     assert not alive, "the training outlives the node"
 
-    again, properties = node(3)
-    # The same records, made again elsewhere.
+    # The same records, made again elsewhere; and settings that change no weights.
+    again, properties = node(3, stall_timeout_secs=500.0, max_checkpoints=2)
     again["examples"] = shutil.copytree(again["examples"], tmp_path / "copy").as_posix()
     assert fresh_process.start(run_node, again, properties).wait() == 0
     assert summary(again)["resumed_from_step"] > 0
@@ -169,3 +180,30 @@ def test_progress_is_told_once_and_only_of_whole_lines(tmp_path, caplog):
     [record] = caplog.records
     assert record.fraction == 0.25
     assert "top-1 0.750" in record.getMessage()
+
+
+def test_a_training_is_looked_for_among_those_that_were_cut_off(make_tiny, tmp_path):
+    config = make_tiny(Path("unused"))
+
+    def begin(inputs: list[str], images: int, **changes) -> Path:
+        settings = config.model_copy(update=changes)
+        folder = unfinished_trainings.find_folder(tmp_path, inputs, settings)
+        path = checkpoint_files.path_of(folder, images // 16)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = MadeWith(settings_of(settings), 1, 150, "", "", "", "", images)
+        np.savez(path, **{checkpoint_files.MADE_WITH: np.array(made.to_json())})
+        return folder
+
+    def find(inputs: list[str], **changes) -> Path:
+        changed = config.model_copy(update=changes)
+        return unfinished_trainings.find_folder(tmp_path, inputs, changed)
+
+    near = begin(["a"], 160)
+    far = begin(["a"], 320, optimizer="sgd")
+    assert begin(["a"], 480, max_epochs=9) == near  # longer: the same one goes on
+    assert find(["a"], max_restarts=9, memory_limit_mb=10**6, log_interval_secs=1.0) != near
+    assert find(["a"], max_epochs=9, max_restarts=9, train_batch_size=32) == near
+    assert find(["a"], optimizer="sgd", export_tflite=True) == far
+    new = [find(["b"]), find(["a"], seed=1), find(["a"], max_epochs=8), find(["a"])]
+    assert not any(checkpoint_files.find(folder) for folder in new)
+    assert len({near, far, *new}) == 6

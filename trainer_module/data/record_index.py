@@ -6,6 +6,8 @@ its step without reading what came before.
 """
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,16 +33,24 @@ class RecordIndex:
       shard: int32 [n], position in `files`.
       offset: int64 [n], where the record itself starts, after its header.
       length: int64 [n], bytes of the record.
+      checksum: int64 [n], CRC-32C of the record, as it stands beside it.
     """
 
     files: tuple[str, ...]
     shard: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    checksum: np.ndarray
 
     def __len__(self) -> int:
         """Number of records."""
         return len(self.offset)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Digest of which records there are, in which order; the same however they are sharded."""
+        content = np.stack([self.length, self.checksum], axis=1).astype("<i8")
+        return hashlib.sha256(content.tobytes()).hexdigest()
 
     def read(self, indices: Sequence[int]) -> list[bytes]:
         """The records at `indices`, checked against their CRC.
@@ -91,7 +101,7 @@ def _files(folder: str) -> list[str]:
 
 
 def build_index(files: Sequence[str]) -> RecordIndex:
-    """Reads the headers of all records, not their contents.
+    """Reads the headers and checksums of all records, not their contents.
 
     Raises:
       InputError: a file is compressed, truncated or not a TFRecord file.
@@ -101,12 +111,12 @@ def build_index(files: Sequence[str]) -> RecordIndex:
         found = _record_spans(path)
         shards.append(len(found))
         spans += found
-    offset, length = np.asarray(spans, np.int64).reshape(-1, 2).T
+    offset, length, checksum = np.asarray(spans, np.int64).reshape(-1, 3).T.copy()
     shard = np.repeat(np.arange(len(files), dtype=np.int32), shards)
-    return RecordIndex(tuple(files), shard, offset.copy(), length.copy())
+    return RecordIndex(tuple(files), shard, offset, length, checksum)
 
 
-def _record_spans(path: str) -> list[tuple[int, int]]:
+def _record_spans(path: str) -> list[tuple[int, int, int]]:
     size = tf.io.gfile.stat(path).length
     with _open(path) as file:
         if file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:

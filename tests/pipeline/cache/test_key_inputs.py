@@ -42,6 +42,10 @@ def test_a_changed_file_is_named_and_the_digest_of_all_is_not():
     assert change(code=code, properties=properties) == [
         "code changed: preprocessing/images/image_ops.py"
     ]
+    moved = {"preprocessing/ops/image_ops.py": "1", "components/a/executor.py": "2"}
+    assert change(code=moved) == []
+    assert dataclasses.replace(OLD, code=moved).key == OLD.key
+    assert dataclasses.replace(OLD, properties=properties).key != OLD.key
     many = {f"trainer_module/{i}.py": "1" for i in range(5)}
     [line] = change(code={**OLD.code, **many})
     assert line.endswith("trainer_module/2.py and 2 more")
