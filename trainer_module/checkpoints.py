@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.errors import InputError
+from preprocessing.files import disk_full
 from preprocessing.files.new_file import new_file, remove_unfinished
 from trainer_module import checkpoint_files
 from trainer_module.made_with import MadeWith
@@ -66,6 +67,15 @@ class Checkpoints:
         values[checkpoint_files.MADE_WITH] = np.array(made_with.to_json())
         self._pending = self._writer.submit(self._write, step, values)
 
+    def check(self) -> None:
+        """Looks whether the last checkpoint could be written; does not wait for it.
+
+        Raises:
+          OSError: it could not be written.
+        """
+        if self._pending is not None and self._pending.done():
+            self.wait()
+
     def wait(self) -> None:
         """Waits until the last checkpoint is on disk.
 
@@ -83,7 +93,8 @@ class Checkpoints:
 
     def _write(self, step: int, values: Mapping[str, np.ndarray]) -> None:
         path = checkpoint_files.path_of(self._model_dir, step)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_full.naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path, durable=True) as temporary, temporary.open("wb") as file:
             np.savez(file, **values)
         for found in checkpoint_files.find(self._model_dir)[: -self._keep]:

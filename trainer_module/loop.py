@@ -32,6 +32,7 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
       DataError: a record is damaged or cannot be decoded.
       TrainingError: the loss diverged, or ranks ended with different weights.
       TrainingInterrupted: SIGTERM came.
+      DiskFullError: there is no space for a file.
     """
     ranks = distributed.join(config.hvd_fp16_compression)
     devices.set_up(config, ranks)
@@ -87,7 +88,8 @@ def _train_stage(
     for step in range(begin + 1, end + 1):
         images, targets = next(batches)
         learning_rate = tf.constant(training.schedule.learning_rate(step - 1))
-        heartbeat.step = step
+        heartbeat.begin_step(step)
+        training.checkpoints.check()
         metrics = training.step(images, targets, learning_rate, tf.constant(stop.asked))
         heartbeat.phase = TRAINING
         meter.add(stage, step, metrics)
@@ -116,7 +118,7 @@ def _evaluate(training: Training) -> Results:
     results, step, heartbeat = {}, training.steps_taken(), training.heartbeat
 
     def evaluated_a_batch() -> None:
-        heartbeat.batches += 1
+        heartbeat.end_batch()
         heartbeat.phase = EVALUATING
 
     for name, variables in training.state.candidates().items():

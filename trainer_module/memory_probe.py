@@ -13,7 +13,7 @@ import tensorflow as tf
 from preprocessing import features
 from preprocessing.errors import InputError
 from trainer_module import devices, distributed
-from trainer_module.build import build
+from trainer_module.build import Built, build
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.job import memory_fit, processes, rank_config
@@ -40,8 +40,11 @@ def main(model_dir: str) -> int:
     return processes.DONE
 
 
-def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -> None:
+def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -> Built:
     """Takes a step on grey images.
+
+    Returns:
+      what it was taken with.
 
     Raises:
       tf.errors.ResourceExhaustedError: memory is not enough.
@@ -58,6 +61,7 @@ def take_step(config: TrainConfig, num_classes: int, ranks: distributed.Ranks) -
     zero = tf.constant(0.0)
     built.step(tf.constant(images), tf.constant(targets), zero, zero).numpy()
     del held
+    return built
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import traceback
 import warnings
 
 from preprocessing.errors import InputError
+from preprocessing.files import disk_full
+from preprocessing.files.disk_full import DiskFullError
 from trainer_module.config import TrainConfig
 from trainer_module.job import processes, rank_config, rank_env
 from trainer_module.job.heartbeat import Heartbeat
@@ -19,23 +21,33 @@ def run(config: TrainConfig) -> int:
     """
     _quieten()
     heartbeat = Heartbeat(config.model_dir, rank_env.rank())
-    heartbeat.start()
     status, error = CRASHED, "interrupted"
     try:
+        heartbeat.start()
         status, error = _train(config, heartbeat)
+    except DiskFullError as full:
+        status, error = FAILED, str(full)
     except Exception as crash:
         traceback.print_exc()
         error = f"{type(crash).__name__}: {(str(crash).splitlines() or [''])[0]}"
     finally:
-        heartbeat.stop(status, error)
-    # A supervisor reads it from the heartbeat.
-    if error and status != CRASHED and not processes.is_supervised():
+        is_known = _report(heartbeat, status, error)
+    if error and status != CRASHED and not is_known:
         print(f"error: {error}", file=sys.stderr, flush=True)
     if status == INTERRUPTED:
         # To a supervised rank's horovodrun it is no failure: that would make it end the others,
         # which may still write the checkpoint.
         return DONE if processes.is_supervised() else FAILED
     return status
+
+
+def _report(heartbeat: Heartbeat, status: int, error: str) -> bool:
+    """Writes how the rank ended; whether a supervisor reads that."""
+    try:
+        heartbeat.stop(status, error)
+    except DiskFullError:
+        return False
+    return processes.is_supervised()
 
 
 def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
@@ -48,7 +60,8 @@ def _train(config: TrainConfig, heartbeat: Heartbeat) -> tuple[int, str]:
     from trainer_module.job import stop_signal
 
     try:
-        loop.run(config, heartbeat)
+        with disk_full.naming(config.model_dir):  # where no block in it knows the file
+            loop.run(config, heartbeat)
     except InputError as error:
         return BAD_INPUT, str(error)
     except (meter.TrainingError, record_index.DataError) as error:

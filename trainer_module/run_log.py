@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from preprocessing.files import disk_full
 from preprocessing.files.new_file import write_text
 from trainer_module.evaluate import Result
 from trainer_module.job import train_log
@@ -90,8 +91,13 @@ class RunLog:
     def _write_scalars(self, prefix: str, values: dict[str, Any]) -> None:
         if not self._enabled:
             return
-        with self._events.as_default(step=values["step"]):
-            for key, value in values.items():
-                if isinstance(value, (int, float)) and key not in ("step", "total_steps", "secs"):
-                    tf.summary.scalar(f"{prefix}/{key}", value)
-        self._events.flush()
+        numbers = {
+            key: value
+            for key, value in values.items()
+            if isinstance(value, (int, float)) and key not in ("step", "total_steps", "secs")
+        }
+        events = self._model_dir / "events.out.tfevents"  # the beginning of the file's name
+        with disk_full.naming(events), self._events.as_default(step=values["step"]):
+            for key, value in numbers.items():
+                tf.summary.scalar(f"{prefix}/{key}", value)
+            self._events.flush()

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import disk_full
 from preprocessing.files.code_digest import code_digest
 from preprocessing.files.digest import sha256_of
 from trainer_module import devices, resume
@@ -57,7 +58,8 @@ class Training:
         self.schedule = Schedule(config, len(self.train_index), ranks.size)
         built = build(config, len(self.class_names), ranks)
         self.network, self.state, self.step = built.network, built.state, built.step
-        Path(config.model_dir).mkdir(parents=True, exist_ok=True)
+        with disk_full.naming(config.model_dir):
+            Path(config.model_dir).mkdir(parents=True, exist_ok=True)
         display = None if processes.is_supervised() else Display()
         self.log = RunLog(config.model_dir, ranks.rank == 0, self.schedule.total_steps, display)
         self.meter = Meter(self.log, self.schedule, config.log_interval_secs)

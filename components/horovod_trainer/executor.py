@@ -20,6 +20,7 @@ from components.horovod_trainer import driver, unfinished, warm_up
 from components.stored_names import CODE_HISTORY, CONTENT_FINGERPRINT, JOB_CONFIG
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import disk_full
 from preprocessing.files.plain_path import plain_path
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
@@ -64,11 +65,13 @@ class Executor(base_executor.BaseExecutor):
         train(config)
         model = artifact_utils.get_single_instance(output_dict["model"])
         serving = Path(path_utils.serving_model_dir(model.uri))
-        shutil.copytree(model_dir / EXPORT_FOLDER, serving)
-        warm_up.write(serving)
-        shutil.copytree(
-            model_dir, model_run, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
-        )
+        with disk_full.naming(serving):
+            shutil.copytree(model_dir / EXPORT_FOLDER, serving)
+            warm_up.write(serving)
+        with disk_full.naming(model_run):
+            shutil.copytree(
+                model_dir, model_run, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
+            )
         shutil.rmtree(model_dir)
         summary = json.loads((Path(model_run) / SUMMARY_FILE).read_text())
         model.set_string_custom_property("weights_sha256", summary["weights_sha256"])

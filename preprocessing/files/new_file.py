@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from preprocessing.files import disk_full
+
 _SUFFIX = ".writing"
 
 
@@ -24,15 +26,19 @@ def new_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
       path: the file; its folder exists.
       durable: whether the content is on the disk before the name is. Costs a wait for the disk;
         for files that must survive a crash of the machine.
+
+    Raises:
+      DiskFullError: there is no space for it.
     """
     path = Path(path)
     # Hidden, so that no listing of a folder's files takes it for one of them.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_SUFFIX}")
     try:
-        yield temporary
-        if durable:
-            flush(temporary)
-        os.replace(temporary, path)
+        with disk_full.naming(path):
+            yield temporary
+            if durable:
+                flush(temporary)
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)

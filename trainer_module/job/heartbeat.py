@@ -16,10 +16,15 @@ from pathlib import Path
 
 import psutil
 
+from preprocessing.files import disk_full
+from preprocessing.files.disk_full import DiskFullError
 from preprocessing.files.new_file import write_text
 
 FOLDER = "ranks"
 INTERVAL_SECS = 1.0
+# A sign is filled up to so many bytes, the block of a file system, so that the last one has space.
+_FILE_BYTES = 4096
+_MAX_ERROR_CHARS = 3000
 
 # Phases. In TRAINING and EVALUATING one step or batch has to follow the other; the others are each
 # one long piece of work, of which nothing is seen before its end.
@@ -86,8 +91,8 @@ class Heartbeat:
 
     Attributes:
       phase: what the rank does now; set it where that changes.
-      step: the newest step that was begun; set it before each.
-      batches: batches that were evaluated; count each.
+      step: the newest step that was begun.
+      batches: batches that were evaluated.
     """
 
     def __init__(
@@ -110,13 +115,41 @@ class Heartbeat:
         self._rank, self._interval_secs, self._clock = rank, interval_secs, clock
         self._started = psutil.Process().create_time()
         self._ended = threading.Event()
+        self._disk_full: DiskFullError | None = None
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Writes the first sign, and the others from now on."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        """Writes the first sign, and the others from now on.
+
+        Raises:
+          DiskFullError: there is no space for the file.
+        """
+        with disk_full.naming(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         self._write()
         self._thread.start()
+
+    def begin_step(self, step: int) -> None:
+        """Notes that a step begins.
+
+        Raises:
+          DiskFullError: there was no space for a sign.
+        """
+        self.step = step
+        self._check()
+
+    def end_batch(self) -> None:
+        """Notes that a batch was evaluated.
+
+        Raises:
+          DiskFullError: there was no space for a sign.
+        """
+        self.batches += 1
+        self._check()
+
+    def _check(self) -> None:
+        if self._disk_full is not None:
+            raise self._disk_full
 
     def stop(self, status: int, error: str = "") -> None:
         """Writes the last sign.
@@ -124,9 +157,13 @@ class Heartbeat:
         Args:
           status: the exit status that the rank ends with.
           error: what ended it, where that was an error.
+
+        Raises:
+          DiskFullError: there was no space for the first sign, and is none for this one.
         """
         self._ended.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._write(status, " ".join(error.split()))
 
     def _run(self) -> None:
@@ -134,7 +171,7 @@ class Heartbeat:
         while not self._ended.wait(self._interval_secs):
             try:
                 self._write()
-            except OSError as error:  # a full disk is no reason to end a training here
+            except OSError as error:  # a file server that is away may come back
                 if not told:
                     print(f"cannot write {self._path}: {error}", file=sys.stderr, flush=True)
                 told = True
@@ -150,15 +187,25 @@ class Heartbeat:
             batches=self.batches,
             time=self._clock(),
             status=status,
-            error=error,
+            error=error[:_MAX_ERROR_CHARS],
         )
-        write_text(self._path, json.dumps(dataclasses.asdict(report)) + "\n")
+        text = json.dumps(dataclasses.asdict(report)).ljust(_FILE_BYTES)
+        try:
+            write_text(self._path, text)
+        except DiskFullError as full:
+            if not self._path.exists():
+                raise
+            # Its file has all the space that it needs: a reader learns how the rank ends.
+            self._disk_full = self._disk_full or full
+            with self._path.open("r+", encoding="utf-8") as file:
+                file.write(text)
 
 
 def read_all(model_dir: str) -> list[RankReport]:
     """The newest sign of each rank that has given one, in order of rank."""
     reports = []
     for path in (Path(model_dir) / FOLDER).glob("rank-*.json"):
-        with contextlib.suppress(FileNotFoundError):  # cleared for a new start meanwhile
+        # Cleared for a new start meanwhile, or (on a full disk only) half overwritten.
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
             reports.append(RankReport(**json.loads(path.read_text())))
     return sorted(reports, key=lambda report: report.rank)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import InputError
+from preprocessing.files import disk_full
 from preprocessing.files.new_file import write_text
 from trainer_module.config import TrainConfig
 from trainer_module.job import processes, rank_config, train_log
@@ -99,7 +100,7 @@ def _possible_steps(config: TrainConfig) -> list[int]:
 def _fits(config: TrainConfig, stop: processes.StopSignals) -> bool:
     """Whether a step fits; also true where the probe failed in a way that tells nothing."""
     rank_config.write(config)
-    with tempfile.TemporaryFile("w+") as output:
+    with disk_full.naming(tempfile.gettempdir()), tempfile.TemporaryFile("w+") as output:
         process = processes.start_child(
             processes.python("trainer_module.memory_probe", config.model_dir),
             stdout=output,

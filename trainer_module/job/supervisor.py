@@ -21,7 +21,8 @@ from typing import TextIO
 import psutil
 
 from preprocessing.errors import InputError
-from preprocessing.files import locks
+from preprocessing.files import disk_full, locks
+from preprocessing.files.disk_full import DiskFullError
 from trainer_module.config import TrainConfig
 from trainer_module.job import heartbeat, memory_fit, processes, rank_config, train_log
 from trainer_module.job.display import Display
@@ -42,6 +43,13 @@ def run(config: TrainConfig) -> int:
     Raises:
       InputError: another training writes into `model_dir`, or no step fits in memory.
     """
+    try:
+        return _run(config)
+    except DiskFullError as error:
+        return _print_error(str(error), FAILED)
+
+
+def _run(config: TrainConfig) -> int:
     model_dir = Path(config.model_dir)
     is_new = not model_dir.exists()
     with lock(config.model_dir) as lock_file, StopSignals() as stop:
@@ -78,11 +86,15 @@ def lock(model_dir: str) -> Iterator[TextIO]:
 
     Raises:
       InputError: another training holds it, or the folder cannot be written.
+      DiskFullError: there is no space for it.
     """
     path = Path(model_dir) / LOCK_FILE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        with disk_full.naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+")
+    except DiskFullError:
+        raise
     except OSError as error:
         raise InputError(f"model_dir must be a folder that can be written: {error}") from None
     with file:
@@ -184,8 +196,9 @@ class _Supervisor:
             return None
         if self._stop_deadline is None:
             self._stop_deadline = time.monotonic() + processes.STOP_TIMEOUT_SECS
-            self._lock_file.write(_ENDING)
-            self._lock_file.flush()
+            with contextlib.suppress(OSError):  # who comes next is refused then, and does not wait
+                self._lock_file.write(_ENDING)
+                self._lock_file.flush()
             # To the ranks themselves: horovodrun would give them five seconds.
             reports = heartbeat.read_all(self._config.model_dir)
             ranks = [process for process in (report.process() for report in reports) if process]

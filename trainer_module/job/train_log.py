@@ -11,10 +11,12 @@ read: no training takes anything from it. A line is one of
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from preprocessing.files import disk_full
 from trainer_module.run_files import LOG_FILE
 
 MESSAGE = "message"
@@ -23,9 +25,21 @@ Entry = Mapping[str, Any]
 
 
 def append(model_dir: str | Path, entry: Entry) -> None:
-    """Adds a line."""
-    with (Path(model_dir) / LOG_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+    """Adds a line, or nothing where the disk is full.
+
+    Raises:
+      DiskFullError: there is no space for it.
+    """
+    path = Path(model_dir) / LOG_FILE
+    line = json.dumps(entry).encode() + b"\n"
+    with disk_full.naming(path), path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 class Follower:

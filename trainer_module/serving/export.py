@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from preprocessing.files import disk_full
 from trainer_module import top_k
 from trainer_module.data.eval_image import RECORDS, FileOptions, eval_image
 from trainer_module.network.model import Network
@@ -195,20 +196,28 @@ class ServedModel(tf.Module):
 
 
 def export(model: ServedModel, path: str | Path) -> None:
-    """Saves a model under a temporary name and renames it; an export at `path` is replaced."""
+    """Saves a model under a temporary name and renames it; an export at `path` is replaced.
+
+    Raises:
+      DiskFullError: there is no space for it; an export at `path` is still there.
+    """
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    tf.saved_model.save(
-        model,
-        str(partial),
-        signatures={
-            SERVING_DEFAULT: model.serving_default,
-            SERVING_EXAMPLES: model.serving_examples,
-            EMBEDDING: model.embedding,
-            EVAL_LABELS: model.eval_labels,
-        },
-    )
-    export_files.write(partial, model.class_names, model.description())
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    try:
+        with disk_full.naming(path):
+            tf.saved_model.save(
+                model,
+                str(partial),
+                signatures={
+                    SERVING_DEFAULT: model.serving_default,
+                    SERVING_EXAMPLES: model.serving_examples,
+                    EMBEDDING: model.embedding,
+                    EVAL_LABELS: model.eval_labels,
+                },
+            )
+            export_files.write(partial, model.class_names, model.description())
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

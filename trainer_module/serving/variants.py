@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
+from preprocessing.files import disk_full
 from trainer_module import top_k
 from trainer_module.config import TrainConfig
 from trainer_module.serving.export import ServedModel, export
@@ -49,25 +50,40 @@ def write(
       model: the export.
       folded: the export's weights, float32.
       say: receives a line per variant.
+
+    Raises:
+      DiskFullError: there is no space for them; earlier ones are still there.
     """
     folder = Path(config.model_dir) / FOLDER
+    partial = folder.with_name(f"{FOLDER}.partial")
+    try:
+        with disk_full.naming(folder):
+            entries = _write(config, dataset, model, folded, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        if entries:
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    for entry in entries:
+        say(describe(entry))
+
+
+def _write(config, dataset, model, folded, folder: Path) -> list[dict[str, Any]]:
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     variants: dict[str, tuple[Path, Probabilities]] = {}
     if config.export_precision != "float32":
-        folder.mkdir(exist_ok=True)
         path = folder / config.export_precision
         variants[config.export_precision] = (path, _reduced(model, folded, path))
     if config.export_tflite:
-        folder.mkdir(exist_ok=True)
         path = folder / _TFLITE_FILE
         variants[TFLITE] = (path, _tflite(model, path))
     if not variants:
-        return
+        return []
     entries = _compare(dataset, model, variants)
     text = json.dumps(entries, indent=2) + "\n"
     (folder / RESULT_FILE).write_text(text, encoding="utf-8")
-    for entry in entries:
-        say(describe(entry))
+    return entries
 
 
 def describe(entry: Mapping[str, Any]) -> str:
