@@ -15,7 +15,7 @@ from pipeline.config import PipelineConfig
 OTHER_CODE = ("tests", "benchmarks", "tools")
 # These make up packages, to look at how imports are followed.
 MADE_UP = {
-    "tests/components/test_code_digest.py",
+    "tests/preprocessing/files/test_code_digest.py",
     "tests/pipeline/cache/test_decide.py",
     "tests/pipeline/cache/test_key_inputs.py",
     "tests/small_dag.py",
