@@ -32,6 +32,7 @@ from components.evaluator import evaluate, gate, measures, verdict
 from components.evaluator.rules import FAIL, Rules
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files.class_names import parse_class_names
 from preprocessing.files.plain_path import plain_path
 
 # A served model is tried with as many images before all of them go through it.
@@ -192,7 +193,8 @@ def _first_records(folders: Sequence[str]) -> list[bytes]:
 
 def _class_names(model: str) -> list[str]:
     path = posixpath.join(model, "assets.extra", features.CLASS_NAMES_FILE)
-    return io_utils.read_string_file(path).splitlines()
+    with fileio.open(path, "rb") as file:
+        return list(parse_class_names(file.read(), path))
 
 
 def _with_all_columns(slices: list[measures.Measures], rules: Rules) -> list[measures.Measures]:

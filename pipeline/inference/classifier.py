@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.inference import picture_files
 from preprocessing import failures, features
 from preprocessing.errors import InputError
+from preprocessing.files.class_names import parse_class_names
 from preprocessing.files.plain_path import plain_path
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
@@ -89,7 +90,7 @@ class Classifier:
             )
         described = _description(model)
         names = model / export_files.EXTRA_FOLDER / features.CLASS_NAMES_FILE
-        class_names = names.read_text(encoding="utf-8").splitlines() if names.is_file() else ()
+        class_names = parse_class_names(names.read_bytes(), str(names)) if names.is_file() else ()
         options = _file_options(described.get("preprocessing", {}))
         return cls(found[signatures.SERVING_DEFAULT], options, tuple(class_names))
 

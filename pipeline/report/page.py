@@ -17,6 +17,7 @@ from pipeline.report import charts, gate_view, label_conflicts
 from pipeline.report import summary as summary_lib
 from pipeline.report.summary import output, output_json
 from preprocessing import features
+from preprocessing.files.class_names import parse_class_names
 from preprocessing.files.new_file import write_text
 
 TRAIN_LOG_FILE = "train_log.jsonl"
@@ -66,8 +67,8 @@ def _class_names(results: Sequence[NodeResult]) -> list[str]:
     artifact = output(results, "ImagePreprocessor", "transformed_examples")
     if artifact is None:
         return []
-    text = Path(artifact.uri, features.CLASS_NAMES_FILE).read_text(encoding="utf-8")
-    return text.splitlines()
+    path = Path(artifact.uri, features.CLASS_NAMES_FILE)
+    return list(parse_class_names(path.read_bytes(), str(path)))
 
 
 def _training(results: Sequence[NodeResult]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files import tfrecord
+from preprocessing.files.class_names import parse_class_names
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -134,7 +135,8 @@ def class_names(data_dir: str, num_classes: int) -> list[str]:
     """The class names of a dataset: `labels.txt`, or numbers where only their count is known.
 
     Raises:
-      InputError: there is no `labels.txt` and `num_classes` is 0, or the two disagree.
+      InputError: there is no `labels.txt` and `num_classes` is 0, or the two disagree, or its
+        lines are no class names.
     """
     path = f"{data_dir}/{features.CLASS_NAMES_FILE}"
     if not tf.io.gfile.exists(path):
@@ -144,16 +146,13 @@ def class_names(data_dir: str, num_classes: int) -> list[str]:
                 "line, or give num_classes"
             )
         return [str(index) for index in range(num_classes)]
-    with tf.io.gfile.GFile(path) as file:
-        names = file.read().split("\n")
-    names = names[:-1] if names and not names[-1] else names
+    with tf.io.gfile.GFile(path, "rb") as file:
+        names = list(parse_class_names(file.read(), path))
     if num_classes and num_classes != len(names):
         raise InputError(
             f"num_classes must be the number of lines of {path}, {len(names)}. "
             f"Received: {num_classes}"
         )
-    if len(names) < 2:
-        raise InputError(f"{path} must name at least two classes. Received: {names}")
     return names
 
 

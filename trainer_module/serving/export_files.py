@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing import features
+from preprocessing.files.class_names import format_class_names
 from preprocessing.files.digest import sha256_of
 
 # TensorFlow Serving and the SavedModel format leave this folder to others.
@@ -29,7 +30,7 @@ def write(folder: Path, class_names: Sequence[str], description: Mapping[str, An
     extra = folder / EXTRA_FOLDER
     extra.mkdir(exist_ok=True)
     (extra / features.CLASS_NAMES_FILE).write_text(
-        "".join(f"{name}\n" for name in class_names), encoding="utf-8"
+        format_class_names(class_names), encoding="utf-8"
     )
     content = {
         "format_version": _DESCRIPTION_VERSION,

@@ -85,5 +85,10 @@ def test_class_names(tmp_path):
     with pytest.raises(InputError, match="num_classes"):
         record_index.class_names(str(tmp_path), 3)
     (tmp_path / "labels.txt").write_text("ant\n")
-    with pytest.raises(InputError, match="two classes"):
+    with pytest.raises(InputError, match="two names or more"):
+        record_index.class_names(str(tmp_path), 0)
+    (tmp_path / "labels.txt").write_bytes("\ufeffant\r\nbée\r\n".encode())
+    assert record_index.class_names(str(tmp_path), 2) == ["ant", "bée"]
+    (tmp_path / "labels.txt").write_text("ant\nant\n")
+    with pytest.raises(InputError, match="line 2 is 'ant', and so is line 1"):
         record_index.class_names(str(tmp_path), 0)
