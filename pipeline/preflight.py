@@ -55,7 +55,15 @@ def check_data(config: PipelineConfig) -> Survey:
         raise InputError(f"data.path must not be empty. Received: {data.path!r}")
     source, _ = data.open()
     check_slice_columns(source, config.evaluation.slice_columns)
-    return source.survey(MAX_COUNTED_IMAGES)
+    survey = source.survey(MAX_COUNTED_IMAGES)
+    problems = survey.problems
+    if problems.total and problems.total == survey.num_images:
+        advice = source.advice(problems.names)
+        raise InputError(
+            f"there must be images that can be used. Received: {survey.num_images} images of "
+            f"{source.path}, and none can be used: {problems}{'; ' if advice else ''}{advice}"
+        )
+    return survey
 
 
 def check_slice_columns(source: Source, columns: Sequence[str]) -> None:

@@ -73,4 +73,5 @@ def run(
         for split, count in summary["left_out"].items()
     ]
     warnings = copy_warnings(counts, "--on_duplicate=drop")
-    return [*left_out, *equations(counts), *warnings, *label_conflict_examples(counts)]
+    notes = [f"note: {note}" for note in summary["notes"]]
+    return [*notes, *left_out, *equations(counts), *warnings, *label_conflict_examples(counts)]

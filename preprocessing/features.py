@@ -19,12 +19,14 @@ reading the contract costs nothing.
 Records come in two kinds. A source record holds a file as it was found: `image/encoded` may be
 anything and `image/class/label` is absent. A preprocessed record holds every key of the table.
 An image that could not be read, or whose class is not known, is a source record as well, so that
-it is counted and reported and not lost: `image/encoded` is empty (and `image/class/text` may be),
-`image/sha256` is that of no bytes, and one more key says why:
+it is counted and reported and not lost: `image/encoded` is empty where there were no bytes to read
+(and `image/sha256` is that of no bytes), `image/class/text` where the class is not known, and two
+more keys, absent elsewhere, say why:
 
-| key                | dtype | shape | value                                                    |
-|--------------------|-------|-------|----------------------------------------------------------|
-| image/read_error   | bytes | []    | what is wrong, UTF-8; absent where nothing is            |
+| key                  | dtype | shape | value                                                  |
+|----------------------|-------|-------|--------------------------------------------------------|
+| image/problem        | bytes | []    | a reason of `preprocessing.problems`                   |
+| image/problem_detail | bytes | []    | what is wrong with this image, UTF-8, may be empty     |
 
 Image facts are a third kind, for statistics: one small record for each source record, without
 pixels. They have `image/format`, `image/height` and `image/width` as the source record has them,
@@ -44,7 +46,8 @@ LABEL = "image/class/label"
 CLASS_TEXT = "image/class/text"
 FILENAME = "image/filename"
 SHA256 = "image/sha256"
-READ_ERROR = "image/read_error"
+PROBLEM = "image/problem"
+PROBLEM_DETAIL = "image/problem_detail"
 ASPECT_RATIO = "image/aspect_ratio"
 NUM_BYTES = "image/num_bytes"
 # The name of a column of the source follows.

@@ -16,7 +16,13 @@ SETTINGS = (
     "preprocessing.field_text",
     "preprocessing.command_line",
 )
-SHARED = (*CONTRACT, *SETTINGS, "preprocessing.failures", "preprocessing.files")
+SHARED = (
+    *CONTRACT,
+    *SETTINGS,
+    "preprocessing.problems",
+    "preprocessing.failures",
+    "preprocessing.files",
+)
 # What others may use of the trainer where they do not run it.
 TRAINER_FILES = (
     "trainer_module.serving.export_files",
@@ -24,7 +30,7 @@ TRAINER_FILES = (
     "trainer_module.top_k",
 )
 ALLOWED = {
-    "preprocessing.files": ("preprocessing.errors",),
+    "preprocessing.files": ("preprocessing.errors", "preprocessing.text"),
     "preprocessing.images": CONTRACT,
     "preprocessing.sources": SHARED,
     "preprocessing.ingest": (*SHARED, "preprocessing.images", "preprocessing.sources"),

@@ -116,8 +116,10 @@ def _images(results: Sequence[NodeResult], stopped: UnusableCorpusError | None) 
         conflicts = {**conflicts, "left_out": left_out, "to_leave_out": to_leave_out}
     return {
         "images": {key: counts.get(key) for key in ("seen", "used", "quarantined", "duplicates")},
+        "unusable": counts.get("reasons", {}),
         "image_sums": equations(counts) if "splits" in counts else [],
         "left_out": ingestion.get("left_out", {}),
+        "notes": ingestion.get("notes", []),
         "label_conflicts": conflicts,
         "copies": copy_warnings(counts, "--set data.on_duplicate=drop") if conflicts else [],
         "quarantine": lists,

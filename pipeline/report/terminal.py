@@ -30,6 +30,7 @@ def lines(summary: dict[str, Any], log: Path | None, metadata: str) -> list[str]
         shown.append(_line("top-5", f"{summary['top_5']:.4f}"))
     for key, of_key in (
         ("images", _images(summary)),
+        ("notes", iter(summary["notes"])),
         ("copies", _copies(summary)),
         ("anomalies", _anomalies(summary)),
     ):

@@ -22,6 +22,7 @@ from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
+from preprocessing.text import one_line
 
 
 def run(
@@ -60,6 +61,8 @@ def run(
         kept_config.write_text(config_file.dump(config), encoding="utf-8")
         console = RunConsole(capture.terminal)
         console.print(f"run {run_id}: {data}")
+        for note in data.notes:
+            console.print(f"{'note':<10} {one_line(note)}")
         with capture.to_file(log_dir / "startup.log"):
             # Importing TFX takes seconds and prints: not before the checks, and into the log.
             from pipeline import served_override

@@ -9,17 +9,17 @@ runner. Output, below one folder, and the image facts in shards of the same name
     Split-train/train-00000-of-00004   records of `preprocessing.features`, a shard a unit
     Split-eval/eval-00000-of-00004     the same number; a shard may be empty
     index/index-00000-of-00004.jsonl   one object per line, in the order of the records
-    ingestion.json                     what was read: counts, splits, what was left out
+    ingestion.json                     what was read: counts, splits, what was left out, notes
 
-A line of the index has `uri`, `sha256`, `bytes`, `class` (empty if unknown), `split`, `split_from`
-(`source` or `content`: who decided), `format`, `height` and `width` (null if unknown), `columns`
-(text by name). It holds what later steps plan with, so that they need not read pictures for it.
+A line of the index has `uri`, `sha256`, `bytes`, `class` (empty if unknown), `problem` (why it
+cannot be read or has no class; null otherwise), `split`, `split_from` (`source` or `content`: who
+decided), `format`, `height` and `width` (null if unknown), `columns` (text by name). It holds what
+later steps plan with, so that they need not read pictures for it.
 """
 
 import contextlib
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,25 @@ from typing import Any
 import apache_beam as beam
 
 from preprocessing import features
-from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
 from preprocessing.files.publish import staged
+from preprocessing.ingest import checks
 from preprocessing.ingest.plan import Plan, make_plan
-from preprocessing.ingest.unit import INDEX_FOLDER, SPLITS, Job, split_folder, write_unit
+from preprocessing.ingest.report import Report
+from preprocessing.ingest.unit import (
+    FROM_CONTENT,
+    FROM_SOURCE,
+    INDEX_FOLDER,
+    SPLITS,
+    Job,
+    split_folder,
+    write_unit,
+)
 from preprocessing.sources.base import Source
+from preprocessing.sources.listing import SKIPPED
 from preprocessing.sources.opening import open_source
+from preprocessing.sources.remarks import Remarks
+from preprocessing.text import one_line
 
 # With the layout of what is written, which its readers need.
 __all__ = ["INDEX_FOLDER", "SPLITS", "index_files", "ingest", "read_index", "split_folder"]
@@ -61,10 +73,13 @@ def ingest(
 
     Returns:
       What `ingestion.json` says: `source`, `format`, `images` (their number), `splits` (by
-      split), `split_from` (by who decided) and `left_out` (by split of the source).
+      split), `split_from` (by who decided), `left_out` (by split of the source), `problems`
+      (images that cannot be used, by reason, as far as that is known without decoding them),
+      `skipped` (the number of hidden files and the like) and `notes` (lines for people).
 
     Raises:
-      InputError: the source is not usable, or a split would have no image.
+      InputError: the source is not usable, a label has two meanings, or a split would have no
+        image that can be used.
     """
     source = open_source(source) if isinstance(source, str) else source
     with contextlib.ExitStack() as stack:
@@ -73,11 +88,13 @@ def ingest(
         scratch = staging / "scratch"
         scratch.mkdir()
         source = source.fetched(scratch / "containers", make_pipeline)
-        plan = make_plan(source.items(), source.path, scratch / "plan", seed)
+        remarks = Remarks()
+        plan = make_plan(source.items(remarks), source.path, scratch / "plan", seed)
         job = Job(
             source=source,
             plan=plan,
             target=str(staging),
+            reports=str(scratch / "reports"),
             facts=str(facts_staging) if facts_staging else None,
             eval_fraction=eval_fraction,
             seed=seed,
@@ -90,8 +107,11 @@ def ingest(
                 | "Spread" >> beam.Reshuffle()  # numbers only
                 | "WriteUnit" >> beam.Map(write_unit, job)
             )
+        report = _added_up(job)
+        checks.check_usable(report, source, eval_fraction)
+        checks.check_labels(report)
         shutil.rmtree(scratch)
-        summary = _summary(source, plan, staging, eval_fraction)
+        summary = _summary(source, plan, report, remarks)
         write_text(str(staging / features.INGESTION_FILE), json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -108,26 +128,28 @@ def read_index(path: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _summary(source: Source, plan: Plan, staging: Path, eval_fraction: float) -> dict[str, Any]:
-    splits, split_from = Counter(), Counter()
-    for path in index_files(staging):
-        for entry in read_index(path):
-            splits[entry["split"]] += 1
-            split_from[entry["split_from"]] += 1
-    if splits.total() != plan.num_items:
-        raise RuntimeError(f"{plan.num_items} images were listed, {splits.total()} records written")
-    for split in SPLITS:
-        if not splits[split]:
-            raise InputError(
-                f"the {split} split must have at least one image; add images or change "
-                f"data.eval_fraction or data.seed. Received: {plan.num_items} images, "
-                f"eval_fraction={eval_fraction}"
-            )
+def _added_up(job: Job) -> Report:
+    report = Report()
+    for unit in range(job.plan.num_units):
+        report.add_file(Path(job.reports, f"{unit}.json"))
+    if report.splits.total() != job.plan.num_items:
+        raise RuntimeError(
+            f"{job.plan.num_items} images were listed, {report.splits.total()} records written"
+        )
+    return report
+
+
+def _summary(source: Source, plan: Plan, report: Report, remarks: Remarks) -> dict[str, Any]:
     return {
         "source": source.path.encode(errors="surrogateescape").decode(errors="backslashreplace"),
         "format": source.format,
         "images": plan.num_items,
-        "splits": {split: splits[split] for split in SPLITS},
-        "split_from": {name: split_from[name] for name in ("source", "content")},
+        "splits": {split: report.splits[split] for split in SPLITS},
+        "split_from": {name: report.split_from[name] for name in (FROM_SOURCE, FROM_CONTENT)},
         "left_out": plan.left_out,
+        "problems": report.problems.by_reason,
+        "skipped": remarks.number_of(SKIPPED),
+        "notes": [
+            one_line(line) for line in (*remarks.lines(), *checks.similar_names(report.classes))
+        ],
     }

@@ -11,6 +11,7 @@ from pydantic import Field
 from preprocessing.settings import Float, Settings
 from preprocessing.sources import spans
 from preprocessing.sources.base import Source
+from preprocessing.sources.folder import CLASS_IS_TOP, NESTED
 from preprocessing.sources.opening import AUTO, FORMATS, open_source
 
 
@@ -25,6 +26,11 @@ class IngestOptions(Settings):
     """Number of the first class, where the source has numbers (1 in the classic ImageNet files)."""
     class_names_file: str = ""
     """File with a class name a line, in the order of their numbers; empty: the source has names."""
+    label_column: str = ""
+    """Column with the classes, of a manifest or Parquet file; empty: label, or the one like it."""
+    nested: Literal[NESTED] = CLASS_IS_TOP
+    """The class of a picture that lies in a folder within a class folder: that of the class folder,
+    or all folders on the way to it, as in bird/owl; or there may be none (refuse)."""
     span: int | None = Field(None, ge=0)
     """The {SPAN} to read; null: the newest."""
     eval_fraction: Float = Field(0.2, gt=0, lt=1)
@@ -48,5 +54,7 @@ class IngestOptions(Settings):
             data_format=self.format,
             label_offset=self.label_offset,
             class_names_file=self.class_names_file,
+            label_column=self.label_column,
+            nested=self.nested,
         )
         return source, resolved

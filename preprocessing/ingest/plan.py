@@ -30,7 +30,8 @@ class Plan:
     """What `make_plan` decided.
 
     Attributes:
-      folder: holds one file per unit, one item per line.
+      folder: holds one file per unit, with one line per item.
+      root: path of the source.
       num_units: number of units.
       num_items: items in all units.
       rule: what becomes of the splits of the source.
@@ -38,6 +39,7 @@ class Plan:
     """
 
     folder: str
+    root: str
     num_units: int
     num_items: int
     rule: SplitRule
@@ -47,6 +49,10 @@ class Plan:
         """The items of a unit, in order."""
         with open(_unit_path(self.folder, unit), "rb") as lines:
             yield from map(Item.from_json, lines)
+
+    def name_of(self, uri: str) -> str:
+        """The name of an item, which does not depend on where its corpus lies."""
+        return _name(uri, self.root)
 
 
 def make_plan(items: Iterable[Item], root: str, folder: Path, seed: int) -> Plan:
@@ -81,7 +87,7 @@ def make_plan(items: Iterable[Item], root: str, folder: Path, seed: int) -> Plan
     _write_units(path, np.asarray(starts), [order[a:b] for a, b in cuts], folder)
     path.unlink()
     left_out = {split: counts[split] for split in sorted(rule.left_out)}
-    return Plan(str(folder), len(cuts), len(order), rule, left_out)
+    return Plan(str(folder), root, len(cuts), len(order), rule, left_out)
 
 
 def hash_64(seed: int, data: bytes) -> int:
@@ -90,7 +96,7 @@ def hash_64(seed: int, data: bytes) -> int:
 
 
 def _name(uri: str, root: str) -> str:
-    """The URI seen from the source's folder, or from the folder of the source's file."""
+    """The URI relative to the source's folder, or to the folder of the source's file."""
     for folder in (root.rstrip("/"), root.rpartition("/")[0]):
         if uri.startswith(f"{folder}/"):
             return uri[len(folder) + 1 :]

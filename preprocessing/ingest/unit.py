@@ -10,12 +10,16 @@ from typing import Any
 from preprocessing import features
 from preprocessing.files import records
 from preprocessing.files.new_file import new_file
-from preprocessing.images import image_ops
+from preprocessing.images.pictures import open_picture
+from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest.plan import Plan, hash_64
+from preprocessing.ingest.report import Report
+from preprocessing.problems import Problem
 from preprocessing.sources.base import Content, Item, Source
 
 SPLITS = (features.TRAIN_SPLIT, features.EVAL_SPLIT)
 INDEX_FOLDER = "index"
+FROM_SOURCE, FROM_CONTENT = "source", "content"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,7 @@ class Job:
       source: reads the items.
       plan: has the items.
       target: folder of the source records and the index.
+      reports: folder of the sums of each unit.
       facts: folder of the image facts; None for none.
       eval_fraction: share of the images, 0 to 1, that the evaluation split gets, of those that
         the source gives to no split.
@@ -35,6 +40,7 @@ class Job:
     source: Source
     plan: Plan
     target: str
+    reports: str
     facts: str | None
     eval_fraction: float
     seed: int
@@ -44,12 +50,20 @@ class Job:
         for root in filter(None, (self.target, self.facts)):
             for split in SPLITS:
                 split_folder(root, split).mkdir()
-        Path(self.target, INDEX_FOLDER).mkdir()
+        for folder in (Path(self.target, INDEX_FOLDER), Path(self.reports)):
+            folder.mkdir()
 
-    def split_of(self, item: Item, sha256: str) -> str:
-        """Our split of an image: what the source says, or else what its content says."""
+    def split_of(self, item: Item, content: Content, sha256: str) -> tuple[str, str]:
+        """Our split of an image, and who decided: the source, or else the image's content.
+
+        An image whose bytes are not known goes by its name: all of them on one side would
+        leave the other side empty.
+        """
         side = self.plan.rule.sides.get(item.split) if item.split else None
-        return side or split_of(sha256, self.eval_fraction, self.seed)
+        if side:
+            return side, FROM_SOURCE
+        decisive = sha256 if content.data else self.plan.name_of(item.uri)
+        return split_of(decisive, self.eval_fraction, self.seed), FROM_CONTENT
 
 
 def split_folder(root: str | Path, split: str) -> Path:
@@ -59,7 +73,7 @@ def split_folder(root: str | Path, split: str) -> Path:
 
 def split_of(sha256: str, eval_fraction: float, seed: int) -> str:
     """The split of an image, decided by its content: copies stay together, at any corpus size."""
-    position = hash_64(seed, sha256.encode()) / 2**64
+    position = hash_64(seed, sha256.encode(errors="surrogatepass")) / 2**64
     return features.EVAL_SPLIT if position < eval_fraction else features.TRAIN_SPLIT
 
 
@@ -82,35 +96,49 @@ def write_unit(unit: int, job: Job) -> None:
         index_name = f"{features.shard_name('index', unit, num_units)}.jsonl"
         index_path = stack.enter_context(new_file(str(Path(job.target, INDEX_FOLDER, index_name))))
         index = stack.enter_context(open(index_path, "w", encoding="utf-8"))
+        report = Report()
         for item in job.plan.items(unit):
-            values = source_record(item, job.source.read(item))
-            split = job.split_of(item, values[features.SHA256].decode())
+            content = job.source.read(item)
+            values, problem = source_record(item, content)
+            sha256 = values[features.SHA256].decode()
+            split, split_from = job.split_of(item, content, sha256)
             pictures[split].write(records.make_record(values))
             if facts:
                 facts[split].write(records.make_record(image_facts(values)))
-            from_source = item.split is not None and item.split in job.plan.rule.sides
-            entry = index_entry(values, split, "source" if from_source else "content")
+            entry = index_entry(values, split, split_from)
             index.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            report.add(
+                uri=entry["uri"],
+                class_text=content.class_text,
+                label=content.label,
+                split=split,
+                split_from=split_from,
+                problem=problem,
+            )
+    report.write(Path(job.reports, f"{unit}.json"))
 
 
-def source_record(item: Item, content: Content) -> dict[str, records.Value]:
-    """The values of a source record."""
+def source_record(item: Item, content: Content) -> tuple[dict[str, records.Value], Problem | None]:
+    """The values of a source record, and why the image cannot be used, as far as that is known."""
+    problem = content.problem
     values: dict[str, records.Value] = {
         features.ENCODED: content.data,
         features.CLASS_TEXT: content.class_text.encode(),
         features.FILENAME: item.uri.encode(errors="surrogateescape"),
         features.SHA256: hashlib.sha256(content.data).hexdigest().encode(),
     }
-    if content.error:
-        values[features.READ_ERROR] = content.error.encode(errors="backslashreplace")
+    if problem is not None:
+        values[features.PROBLEM] = problem.reason.encode()
+        values[features.PROBLEM_DETAIL] = problem.detail.encode(errors="backslashreplace")
     for name, text in content.columns.items():
         values[features.COLUMN_PREFIX + name] = text.encode()
-    header = image_ops.read_header(content.data)
-    if header:
-        values[features.FORMAT] = header.format.encode()
-        values[features.HEIGHT] = header.height
-        values[features.WIDTH] = header.width
-    return values
+    try:
+        picture = open_picture(content.data)
+    except UnusableImageError as error:
+        return values, problem or Problem(error.reason, error.detail)
+    values[features.FORMAT] = picture.format.encode()
+    values[features.WIDTH], values[features.HEIGHT] = picture.size
+    return values, problem
 
 
 def image_facts(values: dict[str, records.Value]) -> dict[str, records.Value]:
@@ -134,6 +162,7 @@ def index_entry(values: dict[str, records.Value], split: str, split_from: str) -
         "sha256": values[features.SHA256].decode(),
         "bytes": len(values[features.ENCODED]),
         "class": values[features.CLASS_TEXT].decode(),
+        "problem": values.get(features.PROBLEM, b"").decode() or None,
         "split": split,
         "split_from": split_from,
         "format": values.get(features.FORMAT, b"").decode() or None,

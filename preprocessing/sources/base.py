@@ -1,15 +1,18 @@
 """What all sources have in common: items to list, and their bytes to read."""
 
 import abc
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from preprocessing.problems import UNREADABLE, Problem, ProblemCounts
 from preprocessing.sources import storage
 from preprocessing.sources.class_names import ClassNames
+from preprocessing.sources.remarks import Remarks
 
 # A larger file is no picture, and would not fit into memory on every worker.
 MAX_IMAGE_BYTES = 512_000_000
@@ -26,10 +29,10 @@ class Item:
       class_text: the class; None where only reading the item tells it.
       split: `train`, `eval` or `test`, as the source says it; None where it does not.
       num_bytes: size of what is read, or an assumption where it cannot be told.
-      place: the file that is read; empty where it is `uri`.
+      file: path of the file that is read; empty where it is `uri`.
       offset: where in that file the item starts, bytes.
       length: its bytes from there; None where the item is the whole file.
-      error: why the item cannot be used, known before it is read; empty where it can.
+      problem: why the item cannot be used, known before it is read; None where it can.
       columns: what else the source says of it, text by name.
     """
 
@@ -37,24 +40,26 @@ class Item:
     class_text: str | None
     split: str | None = None
     num_bytes: int
-    place: str = ""
+    file: str = ""
     offset: int = 0
     length: int | None = None
-    error: str = ""
+    problem: Problem | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of ASCII; also for names that are no UTF-8."""
-        values = (self.uri, self.class_text, self.split, self.num_bytes, self.place, self.offset)
-        return json.dumps([*values, self.length, self.error, dict(self.columns)])
+        return json.dumps([getattr(self, name) for name in _ITEM_FIELDS])
 
     @classmethod
     def from_json(cls, line: str | bytes) -> "Item":
         """The item of a line of `to_json`."""
-        names = ("uri", "class_text", "split", "num_bytes", "place", "offset")
-        values = json.loads(line)
-        names = (*names, "length", "error", "columns")
-        return cls(**dict(zip(names, values, strict=True)))
+        values = dict(zip(_ITEM_FIELDS, json.loads(line), strict=True))
+        if values["problem"] is not None:
+            values["problem"] = Problem(*values["problem"])
+        return cls(**values)
+
+
+_ITEM_FIELDS = tuple(one.name for one in dataclasses.fields(Item))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +67,18 @@ class Content:
     """What reading an item gives.
 
     Attributes:
-      data: the image file's bytes; empty where there is an error.
+      data: the image file's bytes; empty where it cannot be read.
       class_text: the class; empty where it is not known.
-      error: why the image cannot be used, as far as that is known; else empty.
+      problem: why the image cannot be used, as far as that is known; else None.
       columns: what else the source says of it, text by name.
+      label: the number that the source gives to the class; None where it gives none.
     """
 
     data: bytes
     class_text: str
-    error: str
+    problem: Problem | None
     columns: Mapping[str, str]
+    label: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,14 @@ class Survey:
     Attributes:
       num_images: their number, counted up to a limit or estimated from sizes.
       num_classes: the number of classes; None where only reading all would tell.
+      notes: what a person should know of the source, one line each.
+      problems: images that cannot be used, of those that were counted.
     """
 
     num_images: int
     num_classes: int | None
+    notes: tuple[str, ...] = ()
+    problems: ProblemCounts = field(default_factory=ProblemCounts)
 
     def __str__(self) -> str:
         """For people: `1797 images in 10 classes`."""
@@ -114,8 +125,11 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def items(self) -> Iterator[Item]:
+    def items(self, remarks: Remarks | None = None) -> Iterator[Item]:
         """Yields the items, in a fixed order.
+
+        Args:
+          remarks: gets what is found beside the items; complete after the last one.
 
         Raises:
           InputError: the corpus is not usable.
@@ -134,13 +148,17 @@ class Source(abc.ABC):
 
     def read(self, item: Item) -> Content:
         """Reads an item, which is a file here; never fails because of it."""
-        data, error = b"", item.error
-        if not error:
+        return self.content(item, lambda: storage.read_file(item.file or item.uri, MAX_IMAGE_BYTES))
+
+    def content(self, item: Item, read: Callable[[], bytes]) -> Content:
+        """The content of an item whose class is known; what can be read is read, usable or not."""
+        data, problem = b"", item.problem
+        if problem is None or problem.reason != UNREADABLE:
             try:
-                data = storage.read_file(item.place or item.uri, MAX_IMAGE_BYTES)
-            except storage.ReadError as failure:
-                error = str(failure)
-        return Content(data, item.class_text or "", error, item.columns)
+                data = read()
+            except storage.ReadError as error:
+                problem = Problem(UNREADABLE, str(error))
+        return Content(data, item.class_text or "", problem, item.columns)
 
     def fetched(self, folder: Path, make_pipeline: Callable[[], Any]) -> "Source":
         """The same source, whose items can be read in any order at little cost.
@@ -151,6 +169,18 @@ class Source(abc.ABC):
         """
         del folder, make_pipeline
         return self
+
+    def advice(self, unusable: Sequence[str]) -> str:
+        """What a person may have meant, where images cannot be read.
+
+        Args:
+          unusable: URIs of a few of them.
+
+        Returns:
+          One sentence that begins with a lower-case letter; empty where there is no advice.
+        """
+        del unusable
+        return ""
 
     def fingerprint(self) -> str:
         """SHA-256 over names, sizes, times of change and class names, as 64 hexadecimal digits.

@@ -3,8 +3,9 @@
 import abc
 import dataclasses
 import functools
-import glob
+import gzip
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any, BinaryIO, ClassVar
 
 from preprocessing.errors import InputError
 from preprocessing.files.tfrecord import DamagedFileError
-from preprocessing.sources import listing, storage
+from preprocessing.problems import ProblemCounts
+from preprocessing.sources import listing, shard_sets, storage
 from preprocessing.sources.base import ASSUMED_IMAGE_BYTES, Item, Source, Survey
 from preprocessing.sources.class_names import ClassNames
+from preprocessing.sources.remarks import Remarks
 from preprocessing.sources.splits import split_named
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class ContainerSource(Source):
     cannot be done, because a container is compressed or remote, `fetched` first copies it, once.
 
     Attributes:
-      path: a container, a folder of them, or a pattern with `*`.
+      path: a container, a folder of them, or a pattern with `*` or `?`.
       class_names: see `Source`.
       copies: folder of the copies that `fetched` made; empty where there are none.
     """
@@ -54,6 +58,7 @@ class ContainerSource(Source):
     class_names: ClassNames = field(default_factory=ClassNames)
     copies: str = ""
     name_pattern: ClassVar[str]
+    inner_folders: ClassVar[tuple[str, ...]] = ()  # that hold containers, beside those of splits
 
     @classmethod
     def is_container(cls, name: str) -> bool:
@@ -61,13 +66,16 @@ class ContainerSource(Source):
         return re.search(cls.name_pattern, name, re.IGNORECASE) is not None
 
     @abc.abstractmethod
-    def members(self, container: Container, place: str, file: BinaryIO) -> Iterator[Item]:
+    def members(
+        self, container: Container, local_path: str, file: BinaryIO, remarks: Remarks
+    ) -> Iterator[Item]:
         """Yields the items of one container.
 
         Args:
           container: where it is.
-          place: the local, uncompressed file with its content.
+          local_path: of the local, uncompressed file with its content.
           file: that file, open.
+          remarks: gets what is skipped.
 
         Raises:
           DamagedFileError: it is truncated or corrupted.
@@ -78,32 +86,38 @@ class ContainerSource(Source):
         for container in self.containers:
             yield container.file
 
-    def items(self) -> Iterator[Item]:
+    def items(self, remarks: Remarks | None = None) -> Iterator[Item]:
         """See `Source`; compressed and remote containers have to be fetched before."""
+        remarks = Remarks() if remarks is None else remarks
+        self._remark(remarks)
         for number, container in enumerate(self.containers):
-            place = container.file.name
+            local_path = container.file.name
             copy = Path(self.copies, str(number))
             if self.copies and copy.exists():
-                place = str(copy)
-            with _open(place) as file:
+                local_path = str(copy)
+            with _open(local_path) as file:
                 try:
-                    yield from self.members(container, place, file)
+                    yield from self.members(container, local_path, file, remarks)
                 except DamagedFileError as error:
-                    size = Path(place).stat().st_size
+                    size = Path(local_path).stat().st_size
                     problem = f"{error} of {size}: {size - error.position} bytes cannot be used"
                     raise _damaged(container.file.name, problem) from None
 
     def survey(self, limit: int) -> Survey:
         """See `Source`."""
+        remarks, problems = Remarks(), ProblemCounts()
         containers = self.containers
-        if any(map(_needs_fetching, containers)):
+        if any(map(self.needs_fetching, containers)):
+            self._remark(remarks)
             num_bytes = sum(container.file.num_bytes for container in containers)
-            return Survey(max(1, num_bytes // ASSUMED_IMAGE_BYTES), None)
+            return Survey(max(1, num_bytes // ASSUMED_IMAGE_BYTES), None, tuple(remarks.lines()))
         count = 0
-        for count, _ in enumerate(self.items(), start=1):
+        for count, item in enumerate(self.items(remarks), start=1):
+            if item.problem is not None:
+                problems.add(item.uri, item.problem)
             if count >= limit:
                 break
-        return Survey(count, None)
+        return Survey(count, None, tuple(remarks.lines()), problems)
 
     def fetched(self, folder: Path, make_pipeline: Callable[[], Any]) -> "Source":
         """See `Source`; the copies are uncompressed and take that much room on the disk."""
@@ -111,19 +125,42 @@ class ContainerSource(Source):
         jobs = [
             (container.file.name, str(folder / str(number)))
             for number, container in enumerate(containers)
-            if _needs_fetching(container)
+            if self.needs_fetching(container)
         ]
         if not jobs:
             return self
         from preprocessing.sources import fetch  # imports Beam, which a survey need not wait for
 
         folder.mkdir()
-        problems = fetch.fetch_all(jobs, make_pipeline)
+        problems = fetch.fetch_all(jobs, self.unpack, make_pipeline)
         for (name, copy), problem in zip(jobs, problems, strict=True):
             if problem:
-                unpacked = Path(copy).stat().st_size
+                unpacked = Path(copy).stat().st_size if Path(copy).exists() else 0
                 raise _damaged(name, f"{problem}, after {unpacked} bytes of its content")
         return dataclasses.replace(self, copies=str(folder))
+
+    def needs_fetching(self, container: Container) -> bool:
+        """Whether a container's images cannot be read in any order where they are."""
+        if storage.is_remote(container.file.name):
+            return True
+        with _open(container.file.name) as file:
+            return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+    def unpack(self, name: str, target: str) -> None:
+        """Makes a container into a local, uncompressed file with its content.
+
+        Args:
+          name: path of the container.
+          target: path of the new file.
+
+        Raises:
+          Exception: of any type: the container cannot be read, or is damaged.
+        """
+        with open(target, "wb") as copy, storage.open_file(name) as file:
+            is_gzip = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            with storage.open_file(name) as again:
+                content = gzip.GzipFile(fileobj=again) if is_gzip else again
+                shutil.copyfileobj(content, copy, _PIECE_BYTES)
 
     @functools.cached_property
     def containers(self) -> list[Container]:
@@ -133,7 +170,7 @@ class ContainerSource(Source):
           InputError: there are none, or a folder cannot be read.
         """
         try:
-            found = self._pattern() if "*" in self.path else self._file() or self._folder()
+            found = self._pattern() if storage.has_wildcards(self.path) else self._here()
         except OSError as error:
             raise InputError(
                 f"data.path must be a readable file or folder. Received: {self.path}: "
@@ -146,21 +183,15 @@ class ContainerSource(Source):
             )
         return sorted(found, key=lambda container: container.file.name)
 
-    def _file(self) -> list[Container]:
-        if not storage.is_file(self.path):
-            return []
-        return [Container(storage.file_at(self.path), None)]
-
-    def _pattern(self) -> list[Container]:
-        return [Container(file, _split_in_path(file.name)) for file in matching_files(self.path)]
-
-    def _folder(self) -> list[Container]:
+    def _here(self) -> list[Container]:
+        if storage.is_file(self.path):
+            return [Container(storage.file_at(self.path), None)]
         tree = listing.open_tree(self.path)
         top = tree.list_folder()
         found = []
-        for folder in ("", *(name for name in top.folders if split_of_folder(name))):
-            inner = tree.list_folder(folder) if folder else top
-            for file in inner.files:
+        inner = (*self.inner_folders, *(name for name in top.folders if split_of_folder(name)))
+        for folder in ("", *(name for name in inner if name in top.folders)):
+            for file in (tree.list_folder(folder) if folder else top).files:
                 if self.is_container(file.name):
                     name = storage.join(self.path, f"{folder}/{file.name}" if folder else file.name)
                     stored = storage.StoredFile(name, file.num_bytes, file.stamp)
@@ -168,12 +199,13 @@ class ContainerSource(Source):
                     found.append(Container(stored, split))
         return found
 
+    def _pattern(self) -> list[Container]:
+        files = storage.matching_files(self.path)
+        return [Container(file, _split_in_path(file.name)) for file in files]
 
-def matching_files(pattern: str) -> list[storage.StoredFile]:
-    """The files that match a pattern with `*`, named by their whole paths."""
-    if storage.is_remote(pattern):
-        return list(storage.stored(storage.match(pattern), ""))
-    return [storage.file_at(path) for path in glob.glob(pattern, recursive=True)]
+    def _remark(self, remarks: Remarks) -> None:
+        for line in shard_sets.incomplete([container.file.name for container in self.containers]):
+            remarks.note(line)
 
 
 def split_of_folder(name: str) -> str | None:
@@ -190,13 +222,6 @@ def split_in_name(name: str) -> str | None:
 def _split_in_path(path: str) -> str | None:
     *_, folder, name = ("", *path.split("/"))
     return split_of_folder(folder) or split_in_name(name)
-
-
-def _needs_fetching(container: Container) -> bool:
-    if storage.is_remote(container.file.name):
-        return True
-    with _open(container.file.name) as file:
-        return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 
 def _open(path: str) -> BinaryIO:

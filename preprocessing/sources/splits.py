@@ -6,6 +6,7 @@ measure on it is for another day. A source that names a single split has none in
 images without a split are given to one by their content.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,11 +24,22 @@ _NAMES = {
     "testing": TEST_SPLIT,
 }
 KNOWN_NAMES = tuple(_NAMES)
+# Names that people give to folders of a split, beside those above: `test1`, `Split-train`.
+_LIKE_SPLIT = re.compile(
+    rf"(split[-_ ]?)?({'|'.join(_NAMES)}|dev|holdout)"
+    r"([-_ ]?(set|split|data|images?|imgs?))?[-_ ]?\d*",
+    re.IGNORECASE,
+)
 
 
 def split_named(name: str) -> str | None:
     """`train`, `eval` or `test`, whichever a name means, or None; the case does not matter."""
     return _NAMES.get(name.lower())
+
+
+def looks_like_split(name: str) -> bool:
+    """Whether a folder is probably one of a split, by its name; `train station` is not."""
+    return _LIKE_SPLIT.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,28 @@
 """Where source files are: on this machine, or in what Beam's filesystems reach.
 
 Local files go through the system's own calls, which list a folder in one go. Anything with a
-scheme (`gs://`, `s3://`, `hdfs://`) goes through `apache_beam.io.filesystems`, which is imported
-only then.
+scheme (`gs://`, `s3://`, `hdfs://`) goes through `remote`.
 """
 
-import importlib.util
-import logging
+import glob
 import os
 import posixpath
 import re
 import stat
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
-from preprocessing.errors import InputError
+from preprocessing.sources import remote
+from preprocessing.sources.remote import configure
 
-# What file managers leave behind. Hidden files are skipped as well.
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
-# By scheme: the extra of this package, and the module that it brings.
-_EXTRAS = {
-    "gs": ("gcp", "google.cloud.storage"),
-    "s3": ("aws", "boto3"),
-    "hdfs": ("hdfs", "hdfs"),
-}
+__all__ = ["configure"]
+
+# What file managers and archivers leave behind. Hidden files are skipped as well.
+_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 # A range of a remote file is one request; a larger one is read in pieces.
 _PIECE_BYTES = 1 << 24
-
-_of_thread = threading.local()
 
 
 class ReadError(Exception):
@@ -46,38 +38,49 @@ class StoredFile:
         surrogate escapes, as `os.fsdecode` makes them.
       num_bytes: size; 0 where it cannot be told, as of a dead link.
       stamp: time of the last change, nanoseconds since 1970; 0 where it cannot be told.
+      error: why it cannot be examined; empty where it can.
     """
 
     name: str
     num_bytes: int
     stamp: int
+    error: str = ""
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URI of another filesystem."""
-    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", path) is not None
+    """Whether a path is a URI of another filesystem; `file://` is this machine."""
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", path)
+    return scheme is not None and scheme[1].lower() != "file"
 
 
-def configure(beam_args: Sequence[str]) -> None:
-    """Gives Beam's filesystems their options (`--s3_endpoint_url`, `--hdfs_host` and so on).
+def local_path(path: str) -> str:
+    """The path of a `file://` URI; any other path or URI as it is.
 
-    A Beam pipeline does the same when it is made; this is for what happens before.
+    Raises:
+      ValueError: the URI names another machine.
     """
-    file_systems = _file_systems()
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    file_systems.set_options(PipelineOptions(list(beam_args)))
+    if not re.match("file://", path, re.IGNORECASE):
+        return path
+    parts = urlsplit(path)
+    if parts.netloc not in ("", "localhost"):
+        raise ValueError(
+            f"a file:// URI must name a file of this machine, as in file:///folder. "
+            f"Received: {path!r}"
+        )
+    # Python's own escapes for bytes that are no UTF-8 are those of `os.fsdecode`.
+    return unquote(parts.path, errors="surrogateescape")
 
 
 def join(folder: str, name: str) -> str:
-    """The path of `name`, seen from `folder`; a name that is absolute or a URI stays as it is."""
+    """The path of `name` within `folder`; a name that is absolute or a URI stays as it is."""
     if is_remote(name):
         return name
     return (posixpath if is_remote(folder) else os.path).join(folder, name)
 
 
 def absolute(path: str) -> str:
-    """The path, seen from the root; a URI, and an empty path, stay as they are."""
+    """The absolute path; a URI, and an empty path, stay as they are."""
+    path = local_path(path)
     return os.path.abspath(path) if path and not is_remote(path) else path
 
 
@@ -94,31 +97,63 @@ def is_file(path: str) -> bool:
     """
     if not is_remote(path):
         return os.path.isfile(path)
-    return any(meta.path == path for meta in match(quoted(path)))
+    return any(found.uri == path for found in remote.match(_quoted(path)))
 
 
 def file_at(path: str) -> StoredFile:
-    """Size and stamp of a file, named by its whole path; both 0 where they cannot be told."""
+    """What a file's own folder tells of it, named by its whole path."""
     if is_remote(path):
-        return next(iter(stored(match(quoted(path)), "")), StoredFile(path, 0, 0))
+        found = stored(remote.match(_quoted(path)), "")
+        return next(found, StoredFile(path, 0, 0, "no such object"))
     try:
         status = os.stat(path)
-    except (OSError, ValueError) as error:
-        logging.info("%s cannot be examined: %s", path, error)
-        return StoredFile(path, 0, 0)
+    except OSError as error:
+        return StoredFile(path, 0, 0, reason(error))
+    except ValueError as error:  # a zero byte in the path
+        return StoredFile(path, 0, 0, str(error))
     return StoredFile(path, status.st_size, status.st_mtime_ns)
+
+
+def has_wildcards(path: str) -> bool:
+    """Whether a path is a pattern: it has `*` or `?`, and nothing has that exact name."""
+    if not re.search(r"[*?]", path):
+        return False
+    return not (is_file(path) if is_remote(path) else os.path.lexists(path))
+
+
+def matching_files(pattern: str) -> list[StoredFile]:
+    """The visible files that match a pattern, in which only `*` and `?` are special.
+
+    They are named by their whole paths. `**` as a name stands for any number of folders.
+    """
+    literal = pattern.replace("[", "[[]")
+    if is_remote(pattern):
+        found = list(stored(remote.match(literal), ""))
+    else:
+        found = [file_at(path) for path in glob.glob(literal, recursive=True)]
+        found = [file for file in found if not os.path.isdir(file.name)]
+    return [file for file in found if is_visible(file.name.rpartition("/")[2])]
+
+
+def files_below(folder: str) -> Iterator[StoredFile]:
+    """All files of a remote folder, named relative to it.
+
+    Raises:
+      InputError: the filesystem of the path is not installed or cannot be reached.
+    """
+    prefix = folder.rstrip("/") + "/"
+    return stored(remote.match(_quoted(prefix) + "**"), prefix)
+
+
+def stored(found: Iterable[remote.RemoteFile], prefix: str) -> Iterator[StoredFile]:
+    """Remote files, named without `prefix`."""
+    for file in found:
+        yield StoredFile(file.uri.removeprefix(prefix), file.num_bytes, file.stamp)
 
 
 def open_file(path: str) -> BinaryIO:
     """Opens a file for reading, as it is: nothing is decompressed because of its name."""
-    if not is_remote(path):
-        return open(path, "rb")
-    if path.startswith("s3://"):
-        return _s3_client().open(path, "rb")
-    file_systems = _file_systems()
-    from apache_beam.io.filesystem import CompressionTypes
-
-    return file_systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return remote.open_file(path) if is_remote(path) else open(path, "rb")
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
@@ -143,7 +178,7 @@ def read_file(path: str, max_bytes: int) -> bytes:
     except (ReadError, MemoryError):
         raise
     except OSError as error:
-        raise ReadError(_reason(error)) from error
+        raise ReadError(reason(error)) from error
     except Exception as error:  # clients of remote filesystems have errors of their own
         raise ReadError(" ".join(str(error).split()) or type(error).__name__) from error
     if len(data) > max_bytes:
@@ -165,73 +200,17 @@ def read_range(path: str, offset: int, num_bytes: int) -> bytes:
                 pieces.append(piece)
                 missing -= len(piece)
     except OSError as error:
-        raise ReadError(_reason(error)) from error
+        raise ReadError(reason(error)) from error
     if missing:
         raise ReadError(f"ends {missing} bytes too early")
     return b"".join(pieces)
 
 
-def match(pattern: str) -> list:
-    """Beam's metadata of the remote files that match a pattern.
-
-    Raises:
-      InputError: the filesystem of the path is not installed or cannot be reached.
-    """
-    try:
-        return _file_systems().match([pattern])[0].metadata_list
-    except (OSError, ImportError, RuntimeError, ValueError) as error:
-        hint = _missing_extra(pattern.partition("://")[0])
-        reason = " ".join(str(error).split())
-        raise InputError(f"a path of data cannot be reached{hint}: {reason}") from error
+def reason(error: OSError) -> str:
+    """What an error of the system says, in one line, without the file's name."""
+    return " ".join((error.strerror or str(error) or type(error).__name__).split())
 
 
-def stored(found: list, prefix: str) -> Iterator[StoredFile]:
-    """What `match` found, named without `prefix`."""
-    for meta in found:
-        stamp = round((meta.last_updated_in_seconds or 0) * 1e9)
-        yield StoredFile(meta.path.removeprefix(prefix), meta.size_in_bytes, stamp)
-
-
-def quoted(path: str) -> str:
+def _quoted(path: str) -> str:
     """A pattern that matches just `path`."""
     return re.sub(r"[\[*?]", lambda found: f"[{found[0]}]", path)
-
-
-def _missing_extra(scheme: str) -> str:
-    extra, module = _EXTRAS.get(scheme, ("", ""))
-    try:
-        missing = bool(module) and importlib.util.find_spec(module) is None
-    except ModuleNotFoundError:  # a package above it
-        missing = True
-    return f" ({scheme}:// needs the extra {extra!r} of this package)" if missing else ""
-
-
-def _file_systems():
-    with warnings.catch_warnings():
-        # Of the age of libraries that Beam imports; a person who looks at data cannot mend that.
-        warnings.simplefilter("ignore", FutureWarning)
-        from apache_beam.io.filesystems import FileSystems
-    from apache_beam.options.value_provider import RuntimeValueProvider
-
-    # Without any options at all, Beam's filesystems refuse to start. A pipeline's own come first.
-    if RuntimeValueProvider.runtime_options is None:
-        RuntimeValueProvider.set_runtime_options({})
-    return FileSystems
-
-
-def _s3_client():
-    """Beam's S3 client, one a thread; its filesystem would make one for each file.
-
-    To make one takes some 0.15 s of computing, which is far more than reading a picture takes.
-    """
-    from apache_beam.io.aws.s3io import S3IO
-
-    # The filesystem of the scheme has the options that belong to it: a pipeline's, or none.
-    options = _file_systems().get_filesystem("s3://")._options
-    if getattr(_of_thread, "options", None) is not options:
-        _of_thread.client, _of_thread.options = S3IO(options=options), options
-    return _of_thread.client
-
-
-def _reason(error: OSError) -> str:
-    return " ".join((error.strerror or str(error) or type(error).__name__).split())

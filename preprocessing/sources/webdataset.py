@@ -1,19 +1,24 @@
 """Tar shards in the WebDataset layout: `key.jpg` beside `key.cls`, `key.txt` or `key.json`."""
 
 import json
-import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar
 
 from preprocessing.files.tfrecord import DamagedFileError
-from preprocessing.sources import storage
+from preprocessing.problems import NO_CLASS, NO_SINGLE_IMAGE, UNREADABLE, Problem
+from preprocessing.sources import listing, storage
 from preprocessing.sources.base import Content, Item
 from preprocessing.sources.class_names import is_class_text
 from preprocessing.sources.containers import Container, ContainerSource
+from preprocessing.sources.remarks import Remarks
 
-_IMAGE_ENDINGS = frozenset({"jpg", "jpeg", "png", "gif", "bmp", "webp", "img"})
+# Also those of formats that are not read, or nobody would hear of such pictures.
+_IMAGE_ENDINGS = {
+    "jpg", "jpeg", "jpe", "jfif", "png", "gif", "bmp", "webp", "tif", "tiff", "avif", "heic",
+    "heif", "jxl", "jp2", "ppm", "pgm", "pbm", "pnm", "img",
+}  # fmt: skip
 _LABEL_ENDINGS = ("cls", "json", "txt")
 _LABELS_IN_JSON = ("label", "cls", "class")
 _MAX_LABEL_BYTES = 1_000_000
@@ -22,19 +27,29 @@ _BLOCK = 512
 
 @dataclass
 class _Sample:
-    key: str
+    """Members of the same name up to a dot; labels by their ending."""
+
+    name: str
     images: list[tarfile.TarInfo] = field(default_factory=list)
     labels: dict[str, tarfile.TarInfo] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is an image with its label."""
+        return len(self.images) == 1 and bool(self.labels)
 
 
 @dataclass(frozen=True)
 class WebDatasetSource(ContainerSource):
     """Consecutive members with the same name up to the first dot are a sample.
 
+    Where that gives a sample several images, and each of them has a label of the same name up to
+    the last dot, as `2024.05.01.jpg` and `2024.05.01.cls` have, each of those pairs is one.
+
     The class is what `.cls` says, else `label`, `cls` or `class` in `.json`, else `.txt`, as
     number or text; the other values of `.json` are columns. A sample without a class, or with
-    none or several images, is an image that cannot be used. Members with other endings are left
-    out, as hidden ones are.
+    none or several images, cannot be used. Members with other endings are left out, as hidden
+    ones are.
 
     The URI of an image is the shard and the member: `shard-001.tar#0017.jpg`.
     """
@@ -42,60 +57,96 @@ class WebDatasetSource(ContainerSource):
     format: ClassVar[str] = "webdataset"
     name_pattern: ClassVar[str] = r"\.(tar|tar\.gz|tgz)$"
 
-    def members(self, container: Container, place: str, file: BinaryIO) -> Iterator[Item]:
+    def members(
+        self, container: Container, local_path: str, file: BinaryIO, remarks: Remarks
+    ) -> Iterator[Item]:
         """See `ContainerSource`."""
-        for sample in _samples(file):
-            class_text, columns, error = "", {}, ""
+        for sample in _samples(file, remarks):
+            class_text, columns = "", {}
             try:
                 text, number, columns = _label(sample, file)
-                class_text, error = self.class_names.resolve(text, number)
-            except ValueError as problem:
-                error = str(problem)
-            if len(sample.images) != 1:
-                error = f"a sample with {len(sample.images)} images"
-            elif not sample.images[0].isreg() or sample.images[0].issparse():
-                error = "not a regular file"
-            member = sample.images[0] if sample.images else None
-            yield Item(
-                uri=f"{container.file.name}#{member.name if member else sample.key}",
-                class_text=class_text,
-                split=container.split,
-                num_bytes=member.size if member else 0,
-                place=place,
-                offset=member.offset_data if member else 0,
-                length=member.size if member else 0,
-                error=error,
-                columns=columns,
-            )
+                class_text, problem = self.class_names.resolve(text, number)
+                if not sample.labels:
+                    problem = Problem(NO_CLASS, "no label beside it")
+            except (ValueError, RecursionError) as error:  # of JSON that is nested too deeply
+                problem = Problem(NO_CLASS, str(error))
+            if not sample.images:
+                problem = Problem(NO_SINGLE_IMAGE, "a label without an image beside it")
+            elif len(sample.images) > 1:
+                detail = f"one of {len(sample.images)} images of the sample {sample.name!r}"
+                problem = Problem(NO_SINGLE_IMAGE, detail)
+            is_image = bool(sample.images)
+            for member in sample.images or list(sample.labels.values())[:1]:
+                is_plain = member.isreg() and not member.issparse()
+                yield Item(
+                    uri=f"{container.file.name}#{member.name}",
+                    class_text=class_text,
+                    split=container.split,
+                    num_bytes=member.size if is_image else 0,
+                    file=local_path,
+                    offset=member.offset_data,
+                    length=member.size if is_image else 0,
+                    problem=problem if is_plain else Problem(UNREADABLE, "not a regular file"),
+                    columns=columns,
+                )
 
     def read(self, item: Item) -> Content:
         """See `Source`."""
-        data, error = b"", item.error
-        if not error:
-            try:
-                data = storage.read_range(item.place, item.offset, item.length or 0)
-            except storage.ReadError as failure:
-                error = str(failure)
-        return Content(data, item.class_text or "", error, item.columns)
+        return self.content(
+            item, lambda: storage.read_range(item.file, item.offset, item.length or 0)
+        )
+
+    def advice(self, unusable: Sequence[str]) -> str:
+        """See `Source`."""
+        del unusable
+        return (
+            "in a tar, the image and the label of a sample must follow each other and have the "
+            "same name up to the first dot; `tar --sort=name` writes them so"
+        )
 
 
-def _samples(file: BinaryIO) -> Iterator[_Sample]:
-    sample: _Sample | None = None
+def _samples(file: BinaryIO, remarks: Remarks) -> Iterator[_Sample]:
+    group: dict[str, _Sample] = {}  # members with the same key, by their names up to the last dot
+    key = last = None
     for member in _tar_members(file):
-        found = re.fullmatch(r"((?:.*/)?[^./]+)\.([^/]+)", member.name, re.DOTALL)
-        if member.isdir() or not found:
+        folder, _, base = member.name.rpartition("/")
+        if member.isdir() or "." not in base:
             continue
-        key, ending = found[1], found[2].lower()
-        if sample is None or sample.key != key:
-            if sample is not None and (sample.images or sample.labels):
-                yield sample
-            sample = _Sample(key)
-        if ending.rpartition(".")[2] in _IMAGE_ENDINGS:
+        if not all(storage.is_visible(part) for part in (*folder.split("/"), base) if part != "."):
+            remarks.count(listing.SKIPPED, member.name)
+            continue
+        name, _, ending = member.name.rpartition(".")
+        member_key = member.name[: len(member.name) - len(base) + base.index(".")]
+        ending = ending.lower()
+        if ending not in _IMAGE_ENDINGS and ending not in _LABEL_ENDINGS:
+            continue
+        if member_key != key:
+            yield from _split(group, key)
+            group, key, last = {}, member_key, None
+        if last not in (None, name, key) and group[last].is_complete:
+            # An archive may be one group of such pairs: it must not be held in memory.
+            yield group.pop(last)
+        last = name
+        sample = group.setdefault(name, _Sample(name))
+        if ending in _IMAGE_ENDINGS:
             sample.images.append(member)
-        elif ending in _LABEL_ENDINGS:
+        else:
             sample.labels[ending] = member
-    if sample is not None and (sample.images or sample.labels):
-        yield sample
+    yield from _split(group, key)
+
+
+def _split(group: dict[str, _Sample], key: str | None) -> Iterator[_Sample]:
+    """The samples of members with the same key, given by their names up to the last dot."""
+    with_images = [one for one in group.values() if one.images]
+    if len(with_images) > 1 and all(one.is_complete for one in with_images):
+        yield from group.values()
+    elif group:
+        whole = _Sample(key or "")
+        for one in sorted(group.values(), key=lambda one: one.name == key):
+            whole.images += one.images
+            whole.labels |= one.labels  # those of the key itself come last, and hold
+        whole.images.sort(key=lambda member: member.offset)
+        yield whole
 
 
 def _tar_members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:

@@ -26,6 +26,7 @@ import apache_beam as beam
 
 from preprocessing import features
 from preprocessing.errors import UnusableCorpusError
+from preprocessing.files.class_names import format_class_names
 from preprocessing.files.new_file import new_file, write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest import ingest
@@ -124,8 +125,7 @@ def _fill(
         raise RuntimeError(f"{result.total['seen']} images were seen, {num_rows} written down")
     statistics = class_statistics.describe(class_names, result)
     class_statistics.write_statistics(statistics, str(staging))
-    text = "".join(f"{name}\n" for name in class_names)
-    write_text(str(staging / features.CLASS_NAMES_FILE), text)
+    write_text(str(staging / features.CLASS_NAMES_FILE), format_class_names(class_names))
     text = json.dumps(result.as_json(), indent=2) + "\n"
     write_text(str(staging / features.COUNTS_FILE), text)
 

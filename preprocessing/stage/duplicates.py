@@ -206,7 +206,7 @@ def _indexed(source: str, summary: Summary) -> Iterator[tuple]:
             split = entry["split"]
             place = (split, shard, positions[split])
             positions[split] += 1
-            if entry["bytes"] and entry["class"]:
+            if entry["bytes"] and entry["class"] and not entry.get("problem"):
                 yield entry["sha256"], entry["uri"], entry["class"], *place
         summary.listed.update(positions)
 

@@ -1,8 +1,6 @@
 """Images that cannot be used: listed with their reason, and counted."""
 
-import itertools
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +8,9 @@ from typing import Any
 from preprocessing import features
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file
+from preprocessing.problems import Problem, ProblemCounts
 from preprocessing.stage import copies
 from preprocessing.stage.counts import Counts
-
-# Reason of a file whose bytes never arrived; most other reasons are those of images.unusable.
-UNREADABLE = "unreadable file"
-NO_CLASS = "no class"
-
-_NAMES_IN_MESSAGE = 10
 
 
 def write_quarantine(entries: Iterable[dict[str, Any]], folder: str, scratch: str) -> str:
@@ -62,34 +55,32 @@ def reason_to_stop(path: str, counts: Counts, max_bad_fraction: float) -> str | 
       max_bad_fraction: largest allowed share of bad images, 0 to 1.
 
     Returns:
-      One line with a summary by reason and the first names, or None.
+      One line with the reasons and the first names of each, or None.
     """
     total = counts.total
     conflicts = counts.reasons[copies.CONFLICT]
     bad = total["quarantined"] - conflicts
     if bad > max_bad_fraction * total["seen"]:
-        reasons = counts.reasons - Counter({copies.CONFLICT: conflicts})
-        more = f" and {conflicts} {copies.CONFLICT}, which do not count" if conflicts else ""
+        more = f"; {conflicts} {copies.CONFLICT} do not count" if conflicts else ""
         return (
             f"at most {max_bad_fraction:.2%} of the images may be unusable "
-            f"(preprocessing.max_bad_fraction). Received: {bad} of {total['seen']} "
-            f"({_by_reason(reasons)}){more}; the first: {_first_names(path, copies.CONFLICT)}"
+            f"(preprocessing.max_bad_fraction). Received: {bad} of {total['seen']}: "
+            f"{_problems(path, copies.CONFLICT)}{more}"
         )
     for split, of_split in counts.splits.items():
         if not of_split["used"]:
             return (
                 f"the {split} split must have at least one usable image. Received: "
                 f"{of_split['seen']}, none usable; unusable in all splits: "
-                f"{_by_reason(counts.reasons) or 'none'}; the first: {_first_names(path) or 'none'}"
+                f"{_problems(path) if total['quarantined'] else 'none'}"
             )
     return None
 
 
-def _by_reason(reasons: Counter) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-
-
-def _first_names(path: str, other_reason: str | None = None) -> str:
-    """The first names in a quarantine, of another reason than the given one."""
-    entries = (entry for entry in read_quarantine(path) if entry["reason"] != other_reason)
-    return ", ".join(entry["uri"] for entry in itertools.islice(entries, _NAMES_IN_MESSAGE))
+def _problems(path: str, other_reason: str | None = None) -> ProblemCounts:
+    """What is in a quarantine, except for one reason."""
+    problems = ProblemCounts()
+    for entry in read_quarantine(path):
+        if entry["reason"] != other_reason:
+            problems.add(entry["uri"], Problem(entry["reason"], entry["detail"] or ""))
+    return problems

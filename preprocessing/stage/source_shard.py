@@ -20,7 +20,8 @@ from preprocessing.files.new_file import new_file, write_text
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest import ingest
-from preprocessing.stage import copies, duplicates, quarantine, shards
+from preprocessing.problems import NO_CLASS
+from preprocessing.stage import copies, duplicates, shards
 from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.pixel_sums import PixelSums
 
@@ -175,11 +176,11 @@ def _judge(
 def _normalise(
     values: dict[str, Any], labels: dict[bytes, int], options: StageOptions
 ) -> tuple[image_ops.EncodedImage, Image.Image]:
-    if features.READ_ERROR in values:
-        detail = values[features.READ_ERROR].decode()
-        raise UnusableImageError(quarantine.UNREADABLE, detail)
+    if features.PROBLEM in values:
+        detail = values.get(features.PROBLEM_DETAIL, b"").decode()
+        raise UnusableImageError(values[features.PROBLEM].decode(), detail)
     if values.get(features.CLASS_TEXT) not in labels:
-        raise UnusableImageError(quarantine.NO_CLASS)
+        raise UnusableImageError(NO_CLASS)
     return image_ops.normalise_with_pixels(
         values[features.ENCODED],
         max_side_px=options.max_side_px,

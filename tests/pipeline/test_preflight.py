@@ -94,6 +94,29 @@ def _check_columns(path: Path, *columns: str) -> None:
     preflight.check_data(PipelineConfig.model_validate(values))
 
 
+def test_a_corpus_of_which_nothing_can_be_used_is_refused_before_anything_runs(tmp_path):
+    rows = [f"~/pictures/{n}.png,{'ab'[n % 2]}" for n in range(9)]
+    (tmp_path / "images.csv").write_text("\n".join(["path,label", *rows]))
+    with pytest.raises(InputError) as caught:
+        _check(tmp_path / "images.csv")
+    for part in ("9 images", "none can be used: 9 unreadable file", "8.png", "only a shell"):
+        assert (part in str(caught.value)) == (part != "8.png")  # three names are enough
+    _files(tmp_path, "there.png")
+    with open(tmp_path / "images.csv", "a") as file:
+        file.write("\nthere.png,a\n")
+    survey = _check(tmp_path / "images.csv")
+    assert (survey.num_images, survey.problems.total) == (10, 9)
+
+
+def test_notes_of_the_corpus(tmp_path):
+    _files(tmp_path, "a/deep/1.png", "a/.DS_Store", "b/1.png")
+    notes = _check(tmp_path).notes
+    assert any("up to 1 levels of folders" in note for note in notes)
+    assert any("were skipped (a/.DS_Store)" in note for note in notes)
+    with pytest.raises(InputError, match=r"data\.nested"):
+        _check(tmp_path, nested="refuse")
+
+
 def test_columns_to_slice_by_are_looked_for_before_anything_runs(tmp_path):
     _files(tmp_path / "folder", "a/1.png", "b/2.png")
     manifest = tmp_path / "images.csv"

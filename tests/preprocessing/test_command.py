@@ -53,7 +53,7 @@ def test_goes_on_after_a_failure_with_the_same_source_only(small_corpus, tmp_pat
     shown = capfd.readouterr()
     [line] = shown.err.splitlines()
     assert line.startswith("python -m preprocessing: at most 1.00% of the images may be unusable")
-    assert "5 of 65 (5 unknown format)" in line
+    assert "5 of 65: 5 unknown format" in line
     assert shown.out == ""
     source = (tmp_path / "out" / "source").stat().st_mtime_ns
     assert command.main([*arguments, "--seed=7"]) == failures.BAD_INPUT

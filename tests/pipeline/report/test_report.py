@@ -11,6 +11,7 @@ from components.evaluator.rules import Rules
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.node_result import NodeResult
 from pipeline.report import charts, gate_view, page, summary
+from preprocessing.errors import UnusableCorpusError
 
 COUNTS = {"seen": 5, "used": 4, "quarantined": 1, "dropped": 0, "duplicates": 0}
 CLASSES = ["<b>ant</b>", "bee"]
@@ -137,6 +138,12 @@ def test_page_of_a_run_that_failed_at_once(config, tmp_path):
         NodeResult("StatisticsGen", "skipped", 0.0, why="not <part> of it"),
     ]
     page_file = tmp_path / "index.html"
+    images = {"seen": 60, "used": 1, "quarantined": 59, "reasons": {"no class": 59}}
+    stop = RuntimeError("in the node")
+    stop.__cause__ = UnusableCorpusError("too many", images)
+    made = summary.summarize("r1", results, page_file, "ImageExampleGen failed: too many", stop)
+    assert made["images"] == {"seen": 60, "used": 1, "quarantined": 59, "duplicates": None}
+    assert made["unusable"] == {"no class": 59}
     made = summary.summarize("r1", results, page_file, "ImageExampleGen failed: no <disk>")
     assert (made["status"], made["top_1"], made["model"]) == ("failed", None, None)
     page.write(page_file, config, made, results)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from preprocessing import features
 from preprocessing.ingest import plan, unit
+from preprocessing.problems import Problem
 from preprocessing.sources import splits
 from preprocessing.sources.base import Item
 
@@ -48,8 +49,8 @@ def test_units_are_cut_by_bytes_and_by_number(tmp_path, monkeypatch):
 
 def test_items_keep_all_that_they_say(tmp_path):
     item = Item(
-        uri="s3://b/ \udcff犬\n.jpg", class_text=None, split="eval", num_bytes=7, place="/x",
-        offset=3, length=4, error="why", columns={"köpek": "犬"},
+        uri="s3://b/ \udcff犬\n.jpg", class_text=None, split="eval", num_bytes=7, file="/x",
+        offset=3, length=4, problem=Problem("why", "so"), columns={"köpek": "犬"},
     )  # fmt: skip
     assert units([item], tmp_path)[1] == [[item]]
 

@@ -171,8 +171,9 @@ def test_a_row_without_its_file_is_a_record_that_says_so(tmp_path, make_pipeline
     with open(path, "a") as file:
         file.write("pictures/none.png,ant,left\n")
     run(path, tmp_path / "out", make_pipeline())
-    (missing,) = [v for _, v in read(tmp_path / "out") if features.READ_ERROR in v]
-    assert missing[features.READ_ERROR] == b"No such file or directory"
+    (missing,) = [v for _, v in read(tmp_path / "out") if features.PROBLEM in v]
+    assert missing[features.PROBLEM] == b"unreadable file"
+    assert missing[features.PROBLEM_DETAIL] == b"No such file or directory"
     assert missing[features.FILENAME].decode() == str(tmp_path / "pictures/none.png")
 
 
@@ -181,8 +182,11 @@ def test_images_of_no_class_are_no_class(tmp_path, make_pipeline):
     made.append(example(image__encoded=PICTURES[0][1]))
     write_tfrecord(tmp_path / "x.tfrecord", made)
     run(tmp_path / "x.tfrecord", tmp_path / "out", make_pipeline())
-    unknown = [v for _, v in read(tmp_path / "out") if features.READ_ERROR in v]
-    assert [v[features.READ_ERROR] for v in unknown] == [b"no label"]
+    (unknown,) = [v for _, v in read(tmp_path / "out") if features.PROBLEM in v]
+    assert unknown[features.PROBLEM] == b"no class"
+    assert unknown[features.ENCODED] == PICTURES[0][1]
+    digest = hashlib.sha256(PICTURES[0][1]).hexdigest().encode()
+    assert unknown[features.SHA256] == digest
     assert [entry["class"] for entry in index(tmp_path / "out")].count("") == 1
     names = transform.write_transform_graph(
         ingest.index_files(tmp_path / "out"),

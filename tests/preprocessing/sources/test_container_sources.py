@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.errors import InputError
+from preprocessing.problems import DAMAGED_RECORD, NO_CLASS, NO_SINGLE_IMAGE, UNREADABLE
 from preprocessing.sources.class_names import ClassNames
 from preprocessing.sources.containers import split_in_name
+from preprocessing.sources.listing import SKIPPED
+from preprocessing.sources.remarks import Remarks
 from preprocessing.sources.tfrecord import TFRecordSource
 from preprocessing.sources.webdataset import WebDatasetSource
 
@@ -41,11 +44,14 @@ def test_records_with_text_with_label_and_with_both(tmp_path):
         ],
     )
     found = contents(TFRecordSource(str(path), ClassNames(("cat", "dog"), 1)))
-    assert [content.data for _, content in found] == [*PNGS[:3], b"", b"", b""]
+    assert [content.data for _, content in found] == PNGS  # also of no class
     assert [content.class_text for _, content in found] == ["cat", "dog", "dog", "", "", ""]
-    assert [content.error for _, content in found] == [
-        "", "", "", "label 3 is outside of 1 to 2",
-        "label 1 is 'cat' by the class names, 'dog' by its text", "no label",
+    assert [content.label for _, content in found] == [1, 2, None, 3, 1, None]
+    assert [content.problem for _, content in found] == [
+        None, None, None, (NO_CLASS, "label 3 is outside of 1 to 2"),
+        (NO_CLASS, "label 1 is 'cat' by the class names, 'dog' by its text"),
+        (NO_CLASS, "no image/class/label or label in a record with "
+         "image/class/text, image/column/camera, image/encoded"),
     ]  # fmt: skip
     assert found[5][1].columns == {"camera": "left"}
     assert [item.uri for item, _ in found][:2] == [f"{path}#0", f"{path}#1"]
@@ -84,17 +90,39 @@ def test_a_record_with_a_wrong_sum_is_one_image(tmp_path):
     data[middle.offset + middle.length // 2] ^= 1
     path.write_bytes(data)
     found = contents(source)
-    assert [bool(content.error) for _, content in found] == [False, True, False]
-    assert f"checksum is wrong, at byte {middle.offset}" in found[1][1].error
+    assert [content.problem for _, content in found] == [
+        None,
+        (DAMAGED_RECORD, f"its checksum is wrong, at byte {middle.offset}"),
+        None,
+    ]
 
 
 def test_records_that_are_no_images(tmp_path):
     records = [b"\xff\xff no example", example(image__class__text="cat"), b""]
     records += [example(image__encoded=7, image__class__text="cat")]
     found = contents(TFRecordSource(str(write_tfrecord(tmp_path / "x.tfrecord", records))))
-    assert "no tf.train.Example" in found[0][1].error
-    assert found[1][1].error == found[3][1].error == "no image/encoded in the record"
+    assert found[0][1].problem.reason == DAMAGED_RECORD
+    assert "no tf.train.Example" in found[0][1].problem.detail
+    assert [content.problem for _, content in found[1:]] == [
+        (NO_SINGLE_IMAGE, f"no image/encoded or image in a record with {keys}")
+        for keys in ("image/class/text", "no keys", "image/class/text, image/encoded")
+    ]
     assert all(content.data == b"" for _, content in found)
+
+
+def test_records_of_tensorflow_datasets_are_read_as_they_are(tmp_path):
+    path = write_tfrecord(
+        tmp_path / "flowers-train.tfrecord-00000-of-00001",
+        [
+            example(image=PNGS[0], label=0, image__filename="a.png"),
+            example(image=PNGS[1], label="rose"),
+            example(image_raw=PNGS[2], label=1),
+        ],
+    )
+    found = contents(TFRecordSource(str(path)))
+    assert [content.data for _, content in found] == PNGS[:3]
+    assert [content.class_text for _, content in found] == ["0", "rose", "1"]
+    assert {content.problem for _, content in found} == {None}
 
 
 def test_samples_of_a_tar(tmp_path):
@@ -118,7 +146,7 @@ def test_samples_of_a_tar(tmp_path):
     found = contents(source)
     assert [content.class_text for _, content in found] == ["1", "köpek", "cat", "2"]
     assert [content.data for _, content in found] == [PNGS[0], PNGS[1], b"", PNGS[2]]
-    assert {content.error for _, content in found} == {""}
+    assert {content.problem for _, content in found} == {None}
     assert found[0][1].columns == {"camera": "left", "f": "1.5"}
     assert found[1][0].uri == f"{path}#a/ 0002.x.PNG"
     named = contents(WebDatasetSource(str(path), ClassNames(("cat", "dog", "köpek"))))
@@ -147,20 +175,109 @@ def test_samples_that_make_no_sense_are_images_that_cannot_be_used(tmp_path):
         ]:  # fmt: skip
             add(name, data)
         add("9.jpg", kind=tarfile.SYMTYPE)
-    errors = {
-        item.uri.rpartition("#")[2]: c.error for item, c in contents(WebDatasetSource(str(path)))
+    found = {item.uri.rpartition("#")[2]: c for item, c in contents(WebDatasetSource(str(path)))}
+    problems = {name: content.problem for name, content in found.items()}
+    assert problems.pop("4.jpg").detail.startswith("Expecting property name")
+    assert problems == {
+        "1.jpg": (NO_CLASS, "no label beside it"),
+        "2.cls": (NO_SINGLE_IMAGE, "a label without an image beside it"),
+        "3.jpg": (NO_SINGLE_IMAGE, "one of 2 images of the sample '3'"),
+        "3.png": (NO_SINGLE_IMAGE, "one of 2 images of the sample '3'"),
+        "5.jpg": (NO_CLASS, "its .json is no object"),
+        "6.jpg": (NO_CLASS, "its 6.cls is no UTF-8 text"),
+        "7.jpg": (NO_CLASS, "its label is a list"),
+        "8.jpg": (
+            NO_CLASS,
+            "class 'two\\nlines' is no printable text without spaces at its ends",
+        ),
+        "9.jpg": (UNREADABLE, "not a regular file"),
     }
-    assert errors.pop("4.jpg").startswith("Expecting property name")
-    assert errors == {
-        "1.jpg": "no label",
-        "2": "a sample with 0 images",
-        "3.jpg": "a sample with 2 images",
-        "5.jpg": "its .json is no object",
-        "6.jpg": "its 6.cls is no UTF-8 text",
-        "7.jpg": "its label is a list",
-        "8.jpg": "class 'two\\nlines' is no printable text without spaces at its ends",
-        "9.jpg": "not a regular file",
-    }
+    # All that can be read is read, so that the quarantine has its bytes and its digest.
+    assert {name: content.data for name, content in found.items()} == {
+        **dict.fromkeys(problems, PNGS[0]), "4.jpg": PNGS[0],
+        "3.png": PNGS[1], "2.cls": b"", "9.jpg": b"",
+    }  # fmt: skip
+
+
+def pairs_of(name, numbers, image="jpg", label="cls"):
+    members = {}
+    for number in numbers:
+        members[f"{name.format(number)}.{label}"] = b"cat"
+        members[f"{name.format(number)}.{image}"] = PNGS[number]
+    return members
+
+
+@pytest.mark.parametrize(
+    ("members", "names"),
+    [
+        (pairs_of("2024.05.0{}", range(4)), [f"2024.05.0{n}.jpg" for n in range(4)]),
+        (pairs_of("a/img.{}", range(2), "PNG", "TXT"), ["a/img.0.PNG", "a/img.1.PNG"]),
+        (pairs_of("./{}", range(2)), ["./0.jpg", "./1.jpg"]),
+        ({"1.left.jpg": PNGS[0], "1.class.cls": b"cat"}, ["1.left.jpg"]),
+        ({"1.jpg": PNGS[0], "1.CLS": b"cat"}, ["1.jpg"]),
+        ({"x.1.jpg": PNGS[0], "x.2.jpg": PNGS[1], "x.1.cls": b"cat", "x.2.cls": b"cat"},
+         ["x.1.jpg", "x.2.jpg"]),
+        ({"1.jpg": PNGS[0], "1.x.cls": b"dog", "1.cls": b"cat"}, ["1.jpg"]),
+    ],
+)  # fmt: skip
+def test_labels_are_matched_as_images_are(tmp_path, members, names):
+    found = contents(WebDatasetSource(str(write_tar(tmp_path / "x.tar", members))))
+    good = [
+        item.uri.rpartition("#")[2] for item, content in found
+        if (content.class_text, content.problem) == ("cat", None)
+    ]  # fmt: skip
+    assert good[: len(names)] == names
+    assert len(found) == sum(ending in name.lower() for name in members for ending in
+                             (".jpg", ".png"))  # fmt: skip
+
+
+def test_a_tar_with_all_images_before_all_labels_loses_none_of_them(tmp_path):
+    members = {f"{n}.jpg": data for n, data in enumerate(PNGS)}
+    members |= {f"{n}.cls": b"cat" for n in range(len(PNGS))}
+    source = WebDatasetSource(str(write_tar(tmp_path / "x.tar", members)))
+    reasons = [content.problem.reason for _, content in contents(source)]
+    assert reasons == [NO_CLASS] * 6 + [NO_SINGLE_IMAGE] * 6
+    assert "tar --sort=name" in source.advice([])
+
+
+def test_litter_in_a_tar_is_skipped_and_counted(tmp_path):
+    members = {
+        **{f"{n}.png": PNGS[n] for n in range(2)}, "0.cls": b"a", "1.cls": b"b",
+        "__MACOSX/._0.png": b"x", "._0.png": b"x", ".hidden/2.png": b"x", "x/Thumbs.db": b"x",
+    }  # fmt: skip
+    ordered = dict(sorted(members.items()))
+    remarks = Remarks()
+    source = WebDatasetSource(str(write_tar(tmp_path / "x.tar", ordered)))
+    assert len(list(source.items(remarks))) == 2
+    assert remarks.number_of(SKIPPED) == 4
+    assert any("__MACOSX/._0.png" in line for line in remarks.lines())
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["x-00000-of-00003", "x-00002-of-00003"], ["x has 2 of 3; missing: 1"]),
+        (["x-00000-of-00001"], []),
+        (["train-00000-of-00002", "train-00001-of-00002", "val-00000-of-00002"],
+         ["val has 1 of 2; missing: 1"]),
+        (["x-0-of-2.tfrecord", "x-1-of-2.tfrecord", "x.tfrecord"], []),
+        (["x-00000-of-00009"], ["x has 1 of 9; missing: 1, 2, 3, ..."]),
+        (["x-1-of-2.tfrecord", "x-2-of-2.tfrecord"],
+         ["x has 1 of 2; missing: 0", "x says 2 shards and has number 2; numbers begin at 0"]),
+        (["x-0-of-1.tfrecord", "x-0-of-2.tfrecord", "x-1-of-2.tfrecord"],
+         ["several sets of shards of one name are read"]),
+        (["t-00000-of-00002-3f2a.tfrecord", "t-00001-of-00002-77bc.tfrecord"], []),
+        (["x-0-of-99999999999.tfrecord"], ["x has 1 of 99999999999; missing: 1, 2, 3, ..."]),
+    ],
+)  # fmt: skip
+def test_incomplete_sets_of_shards_are_noticed(tmp_path, names, lines):
+    for name in names:
+        write_tfrecord(tmp_path / name, [record(PNGS[0], "cat")])
+    for notes in (TFRecordSource(str(tmp_path)).survey(10).notes,
+                  TFRecordSource(f"{tmp_path}/*").survey(10).notes):  # fmt: skip
+        found = [note.replace(f"{tmp_path}/", "") for note in notes]
+        assert len(found) == len(lines)
+        assert all(line in note for line, note in zip(lines, found, strict=True))
 
 
 def good_tfrecord(path):
@@ -232,7 +349,7 @@ def test_no_damage_of_a_header_loses_an_image_without_a_word(tmp_path_factory, h
         return
     # A header's own sum finds what changes its meaning; padding and the like may change.
     lost = {c.data for _, c in whole} - {c.data for _, c in found}
-    assert not lost or any(c.error for _, c in found)
+    assert not lost or any(c.problem for _, c in found)
 
 
 @pytest.mark.parametrize("make", [good_tfrecord, good_tar])
@@ -268,7 +385,7 @@ def test_fingerprint_and_vanished_containers(tmp_path):
     os.utime(path, ns=(5, 5))
     assert WebDatasetSource(str(path)).fingerprint() != before
     path.unlink()
-    assert source.read(items[0]).error == "No such file or directory"
+    assert source.read(items[0]).problem == (UNREADABLE, "No such file or directory")
     with pytest.raises(InputError, match="must be readable"):
         list(source.items())
     with pytest.raises(InputError, match=r"data\.path must be a readable file or folder"):

@@ -98,7 +98,7 @@ def test_records_keep_the_contract(nasty_run, nasty_corpus, nasty_content):
         assert values[features.SHA256].decode() == hashlib.sha256(nasty_content[name]).hexdigest()
         assert values[features.CLASS_TEXT].decode() == name.partition("/")[0]
         assert CLASS_NAMES[values[features.LABEL]] == name.partition("/")[0]
-        assert features.READ_ERROR not in values
+        assert features.PROBLEM not in values
     labels = (nasty_run[0] / "dataset" / features.CLASS_NAMES_FILE).read_text(encoding="utf-8")
     assert labels.splitlines() == CLASS_NAMES
 
@@ -121,10 +121,9 @@ def test_source_records_hold_files_as_they_are(nasty_run, nasty_corpus, nasty_co
     assert sources["çok güzel/bad huge.png"][features.WIDTH] == 30_000
     assert features.WIDTH not in sources["çok güzel/bad text.jpg"]
     link = sources["çok güzel/bad link.jpg"]
-    assert (link[features.ENCODED], link[features.READ_ERROR]) == (
-        b"",
-        b"No such file or directory",
-    )
+    assert link[features.ENCODED] == b""
+    assert link[features.PROBLEM] == b"unreadable file"
+    assert link[features.PROBLEM_DETAIL] == b"No such file or directory"
 
 
 def test_copies_are_on_one_side(nasty_run):
@@ -181,7 +180,12 @@ def test_too_many_bad_images_stop_the_run(nasty_run, nasty_corpus, make_pipeline
     assert f"{len(REASONS)} of {nasty_run[1]['seen']}" in message
     assert "9 damaged or truncated" in message
     assert "1 too many pixels" in message
-    assert message.count("bad ") == 10  # the first ten names
+    counts = caught.value.counts
+    assert counts["seen"] == nasty_run[1]["seen"]
+    assert counts["reasons"] == Counter(REASONS.values())
+    for reason, count in counts["reasons"].items():
+        part = next(part for part in message.split("; ") if f"{count} {reason}" in part)
+        assert part.count("bad ") == min(count, 3)  # the first names
     assert str(tmp_path / "quarantine" / "quarantine.jsonl") in message
     assert tree(tmp_path / "quarantine") == tree(nasty_run[0] / "quarantine")
     assert not (tmp_path / "dataset").exists()

@@ -3,12 +3,15 @@
 import os
 
 import pytest
-from nasty_corpus import CLASS_NAMES
+from nasty_corpus import CLASS_NAMES, write_tree
 
 from preprocessing.errors import InputError
 from preprocessing.images import image_ops
+from preprocessing.problems import NO_CLASS, UNREADABLE
 from preprocessing.sources.class_names import ClassNames
-from preprocessing.sources.folder import FolderSource
+from preprocessing.sources.folder import BESIDE, FolderSource
+from preprocessing.sources.listing import SKIPPED
+from preprocessing.sources.remarks import Remarks
 
 
 def items(root, **options):
@@ -30,12 +33,12 @@ def test_reads_what_is_there_and_says_what_is_not(nasty_corpus, nasty_content, s
     source, found = FolderSource(str(nasty_corpus)), items(nasty_corpus)
     content = source.read(found["cat/plain.jpg"])
     assert (content.data, content.class_text) == (nasty_content["cat/plain.jpg"], "cat")
-    assert (content.error, content.columns) == ("", {})
+    assert (content.problem, content.columns) == (None, {})
     link = source.read(found["çok güzel/bad link.jpg"])
-    assert (link.data, link.error) == (b"", "No such file or directory")
+    assert (link.data, link.problem) == (b"", (UNREADABLE, "No such file or directory"))
     os.mkfifo(small_corpus / "a" / "pipe")  # reading it would wait for ever
     pipe = FolderSource(str(small_corpus)).read(items(small_corpus)["a/pipe"])
-    assert (pipe.data, pipe.error) == (b"", "not a regular file")
+    assert (pipe.data, pipe.problem) == (b"", (UNREADABLE, "not a regular file"))
 
 
 def test_survey_counts_and_stops_counting(small_corpus):
@@ -118,13 +121,144 @@ def test_classes_may_be_called_like_splits(small_corpus):
 
 def test_a_class_that_the_config_does_not_name_is_no_image_that_can_be_used(small_corpus):
     found = items(small_corpus, class_names=ClassNames(("a", "other")))
-    assert found["a/1.png"].error == ""
-    assert found["b/1.png"].error == "class 'b' is none of the 2 class names"
-    assert FolderSource(str(small_corpus)).read(found["b/1.png"]).error == found["b/1.png"].error
+    assert found["a/1.png"].problem is None
+    assert found["b/1.png"].problem == (NO_CLASS, "class 'b' is none of the 2 class names")
+    content = FolderSource(str(small_corpus)).read(found["b/1.png"])
+    assert content.problem == found["b/1.png"].problem
+    assert content.data == (small_corpus / "b" / "1.png").read_bytes()
+
+
+def deepen(root):
+    """Two pictures of `a` lie in folders of it, one of them deep, beside empty and hidden ones."""
+    write_tree(root / "a" / "z" / "y", {"deep.png": b"1"})
+    write_tree(root / "a" / "k", {"one.png": b"2", ".hidden": b"3"})
+    (root / "a" / "empty" / "more").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("nested", "classes"),
+    [
+        ("class_is_top", {"a/z/y/deep.png": "a", "a/k/one.png": "a", "a/1.png": "a"}),
+        ("class_is_path", {"a/z/y/deep.png": "a/z/y", "a/k/one.png": "a/k", "a/1.png": "a"}),
+    ],
+)
+def test_folders_within_class_folders(small_corpus, nested, classes):
+    deepen(small_corpus)
+    found = items(small_corpus, nested=nested)
+    assert len(found) == 62
+    assert list(found) == sorted(found, key=lambda name: name.split("/"))
+    assert {name: found[name].class_text for name in classes} == classes
+    survey = FolderSource(str(small_corpus), nested=nested).survey(1000)
+    assert (survey.num_images, survey.num_classes) == (62, len({*classes.values(), "b"}))
+    assert survey.notes == (
+        "images lie up to 2 levels of folders below their class folder, and data.nested is "
+        f"{nested}",
+        "1 hidden files, or those of a file manager, were skipped (a/k/.hidden)",
+    )
+    assert FolderSource(str(small_corpus), nested=nested).survey(10).num_classes == len(
+        {*classes.values(), "b"}
+    )
+
+
+def test_folders_within_class_folders_below_splits(small_corpus):
+    split_folders(small_corpus, "train", "val")
+    write_tree(small_corpus / "val" / "b" / "deeper", {"1.png": b"1"})
+    item = items(small_corpus)["val/b/deeper/1.png"]
+    assert (item.class_text, item.split) == ("b", "eval")
+
+
+def test_splits_within_class_folders_are_told(small_corpus):
+    write_tree(small_corpus / "a" / "test", {"1.png": b"1"})
+    notes = FolderSource(str(small_corpus)).survey(100).notes
+    assert "folders called 'test' lie within class folders, and are no splits there" in notes
+
+
+def test_links_that_go_round_are_images_that_cannot_be_read(small_corpus):
+    (small_corpus / "a" / "self.jpeg").symlink_to("self.jpeg")
+    (small_corpus / "a" / "up").symlink_to("..")
+    (small_corpus / "a" / "same").symlink_to(".")
+    write_tree(small_corpus / "b" / "inner", {"1.png": b"1"})
+    (small_corpus / "b" / "inner" / "above").symlink_to("..")
+    (small_corpus / "b" / "other").symlink_to(small_corpus / "a")  # no circle: copies
+    found = items(small_corpus)
+    source = FolderSource(str(small_corpus))
+    wrong = {name for name, item in found.items() if source.read(item).problem is not None}
+    assert wrong == {
+        "a/self.jpeg", "a/up", "a/same", "b/inner/above",
+        "b/other/self.jpeg", "b/other/up", "b/other/same",
+    }  # fmt: skip
+    assert len(found) == 60 + 1 + 30 + len(wrong)
+    survey = source.survey(1000)
+    assert survey.num_images == len(found)
+    assert survey.problems.by_reason == {UNREADABLE: len(wrong)}
+    assert len(source.fingerprint()) == 64
+
+
+def test_litter_is_skipped_and_counted(small_corpus):
+    litter = {
+        "a/.DS_Store": b"1", "a/._1.png": b"1", "b/Thumbs.db": b"1", "b/DESKTOP.INI": b"1",
+        "__MACOSX/a/._1.png": b"1", ".cache/x": b"1", "b/inner/__MACOSX/x.png": b"1",
+    }  # fmt: skip
+    write_tree(small_corpus, {**litter, "b/inner/1.png": b"1", "README.md": b"beside"})
+    remarks = Remarks()
+    found = list(FolderSource(str(small_corpus)).items(remarks))
+    assert len(found) == 61
+    assert remarks.number_of(SKIPPED) == len(litter)
+    assert remarks.number_of(BESIDE) == 1
+    assert (
+        "1 files beside the class folders have no class and are not read (README.md)"
+        in remarks.lines()
+    )
+
+
+@pytest.mark.parametrize("name", ["train", "TEST", "val", "Split-train", "test_set", "train1"])
+def test_names_of_splits_among_the_classes_are_refused_unless_allowed(small_corpus, name):
+    (small_corpus / "a").rename(small_corpus / name)
+    (small_corpus / "labels.csv").write_text("path,label\n")
+    source = FolderSource(str(small_corpus), split_names_allowed=False)
+    for look in (source.fingerprint, lambda: source.survey(1000)):
+        with pytest.raises(InputError) as caught:
+            look()
+        for part in (repr(name), "data.format to folder", "labels.csv names the images"):
+            assert part in str(caught.value)
+    assert {item.class_text for item in items(small_corpus).values()} == {name, "b"}
+
+
+@pytest.mark.parametrize("name", ["train station", "latest", "evaluate", "valley", "developer"])
+def test_other_names_are_classes(small_corpus, name):
+    (small_corpus / "a").rename(small_corpus / name)
+    source = FolderSource(str(small_corpus), split_names_allowed=False)
+    assert {item.class_text for item in source.items()} == {name, "b"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a non-joiner
+        "\u0915\u094d\u200d\u0937",  # Hindi, with a joiner
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family, in one emoji
+        "\U0001fae0",  # younger than this Python's Unicode
+        "big\u3000cat",
+        "a\xa0b",
+    ],
+)
+def test_class_names_of_any_script(small_corpus, name):
+    (small_corpus / "a").rename(small_corpus / name)
+    assert {item.class_text for item in items(small_corpus).values()} == {name, "b"}
 
 
 def nested(root):
     (root / "a" / "deeper").mkdir()
+
+
+def wrapped(root):
+    (root / "all").mkdir()
+    for name in "ab":
+        (root / name).rename(root / "all" / name)
+
+
+def too_deep(root):
+    (root / "a" / "/".join("x" * 120)).mkdir(parents=True)
 
 
 def line_break(root):
@@ -152,7 +286,9 @@ def gone(root):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (nested, "deeper"),
+        (nested, r"deeper.*data\.nested"),
+        (wrapped, r"'all'; if its 2 folders are the classes, make it data\.path"),
+        (too_deep, "100 deep"),
         (line_break, "printable"),
         (no_utf8, "UTF-8"),
         (one_class, r"at least two.*'a'"),
@@ -162,7 +298,9 @@ def gone(root):
 )
 def test_unusable_corpora_are_refused_in_one_line(small_corpus, change, message):
     change(small_corpus)
-    source = FolderSource(str(small_corpus))
+    source = FolderSource(
+        str(small_corpus), nested="refuse" if change is nested else "class_is_top"
+    )
     for look in (source.fingerprint, lambda: list(source.items()), lambda: source.survey(1000)):
         with pytest.raises(InputError, match=message) as caught:
             look()

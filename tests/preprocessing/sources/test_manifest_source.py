@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.errors import InputError
+from preprocessing.problems import NO_CLASS, UNREADABLE
 from preprocessing.sources.base import Item
 from preprocessing.sources.class_names import ClassNames
 from preprocessing.sources.manifest import ManifestSource
+from preprocessing.sources.opening import open_source
 
 
 def write(path, text):
@@ -67,10 +69,15 @@ def test_json_lines_and_tabs(small_corpus):
 def test_a_missing_file_is_an_image_that_cannot_be_read(small_corpus):
     source = write(small_corpus / "list.csv", "path,label\na/none.png,a\na/1.png,b\n")
     missing, there = source.items()
-    assert (missing.num_bytes, missing.error) == (0, "")
-    assert source.read(missing).error == "No such file or directory"
+    assert (missing.num_bytes, missing.problem) == (0, None)
+    assert source.read(missing).problem == (UNREADABLE, "No such file or directory")
     assert source.read(missing).class_text == "a"
-    assert source.read(there).error == ""
+    assert source.read(there).problem is None
+    survey = source.survey(10)
+    assert survey.num_images == 2
+    assert str(survey.problems) == (
+        f"1 unreadable file: No such file or directory ({small_corpus}/a/none.png)"
+    )
 
 
 def test_class_names_and_numbers(small_corpus):
@@ -78,8 +85,91 @@ def test_class_names_and_numbers(small_corpus):
     path.write_text("path,label\na/1.png,1\na/2.png,3\na/3.png,dog\na/4.png,cow\n")
     items = list(ManifestSource(str(path), ClassNames(("cat", "dog"), 1)).items())
     assert [item.class_text for item in items] == ["cat", "", "dog", ""]
-    assert items[1].error == "label 3 is outside of 1 to 2"
-    assert items[3].error == "class 'cow' is none of the 2 class names"
+    assert items[1].problem == (NO_CLASS, "label 3 is outside of 1 to 2")
+    assert items[3].problem == (NO_CLASS, "class 'cow' is none of the 2 class names")
+    content = ManifestSource(str(path)).read(items[3])
+    assert content.data == (small_corpus / "a" / "4.png").read_bytes()
+
+
+def test_uris_of_this_machine_and_of_web_servers(small_corpus):
+    picture = small_corpus / "a" / "1 2%.png"
+    (small_corpus / "a" / "1.png").rename(picture)
+    rows = [picture.as_uri(), f"FILE://localhost{picture.as_uri()[7:]}", "file://elsewhere/x.png"]
+    rows += ["https://example.org/x.png", "a/2.png"]
+    lines = [f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows)]
+    source = write(small_corpus / "list.csv", "path,label\n" + "\n".join(lines))
+    found = list(source.items())
+    assert [item.uri for item in found[:2]] == [str(picture)] * 2
+    assert source.read(found[0]).data == picture.read_bytes()
+    assert [bool(source.read(item).problem) for item in found] == [False] * 2 + [True] * 2 + [False]
+    assert source.read(found[3]).problem == (UNREADABLE, "files of web servers are not read")
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("a\\1.png", "separated by / and not by"),
+        ("~/a/1.png", "only a shell knows what ~ means"),
+        ("https://example.org/1.png", "download the files"),
+        ("small/a/1.png", "in the current directory"),
+        ("pictures/1.png", "resolved against the manifest's folder"),
+    ],
+)
+def test_advice_where_no_file_is_found(small_corpus, monkeypatch, path, advice):
+    monkeypatch.chdir(small_corpus.parent)
+    source = write(small_corpus / "list.csv", f"path,label\n{path},a\n{path},b\n")
+    problems = source.survey(10).problems
+    assert problems.total == 2
+    assert advice in source.advice(problems.names)
+
+
+def test_what_tables_of_people_have(small_corpus):
+    boxes = ",".join(["12"] * 100_000)
+    text = f',file_name,label,boxes\n0,a/1.png,x,"{boxes}"\n1,b/1.png,y,\n'
+    first, second = write(small_corpus / "list.csv", text).items()
+    assert (first.uri, first.class_text) == (f"{small_corpus}/a/1.png", "x")
+    assert first.columns == {"boxes": boxes}  # and none for the index of pandas
+    assert second.columns == {}
+    named = ManifestSource(str(small_corpus / "list.csv"), label_column="boxes")
+    with pytest.raises(InputError, match=r"row 3 of .*has no boxes"):
+        list(named.items())
+    lines = ['{"file_name": "a/1.png", "kind": 1}', '{"file_name": "b/1.png", "kind": 2}']
+    (small_corpus / "x.jsonl").write_text("\n".join(lines))
+    kinds = ManifestSource(str(small_corpus / "x.jsonl"), label_column="kind")
+    assert [item.class_text for item in kinds.items()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_image_folders_of_hugging_face(small_corpus, ending):
+    for split, name in (("train", "a"), ("test", "b")):
+        folder = small_corpus / split
+        (small_corpus / name).rename(folder)
+        rows = [{"file_name": f"{n}.png", "label": f"x{n % 2}", "note": "n"} for n in range(30)]
+        if ending == "jsonl":
+            text = "\n".join(map(json.dumps, rows))
+        else:
+            text = "\n".join(["file_name,label,note", *(",".join(row.values()) for row in rows)])
+        (folder / f"metadata.{ending}").write_text(text)
+    source = open_source(str(small_corpus))
+    assert source.format == "manifest"
+    found = list(source.items())
+    assert len(found) == 60
+    assert {(item.split, item.class_text) for item in found} == {
+        (split, f"x{n}") for split in ("train", "test") for n in range(2)
+    }
+    assert found[0].columns == {"note": "n"}
+    assert all(source.read(item).problem is None for item in found)
+    before = source.fingerprint()
+    (small_corpus / "train" / "1.png").touch()
+    assert source.fingerprint() != before
+
+
+def test_metadata_without_labels_leaves_the_classes_to_the_folders(small_corpus):
+    (small_corpus / "metadata.csv").write_text("file_name,caption\na/1.png,x\n")
+    assert open_source(str(small_corpus)).format == "folder"
+    (small_corpus / "metadata.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"one metadata file.*metadata\.csv and metadata\.jsonl"):
+        open_source(str(small_corpus))
 
 
 def test_fingerprint_sees_rows_and_images(small_corpus):
@@ -106,7 +196,8 @@ def test_fingerprint_sees_rows_and_images(small_corpus):
         ("x.csv", "", "first row must name its columns.*nothing"),
         ("x.csv", "file,label\na,b\n", "first row must name its columns.*'file', 'label'"),
         ("x.csv", "path,label,path\na,b,c\n", "all different"),
-        ("x.csv", ",path,label\n0,a,b\n", "first row.*''"),
+        ("x.csv", ",path\n0,a\n", "first row.*'', 'path'"),
+        ("x.jsonl", "[" * 100_000, "row 1 of .*is no JSON"),
         ("x.csv", "path,label\na,b\nc,d,e\n", "row 3 of .*3 fields, the header has 2"),
         ("x.csv", "path,label\na,b\nc\n", "row 3 of .*1 fields"),
         ("x.csv", 'path,label\na,b\n"c,d\n', "row 3 of .*is no CSV"),

@@ -18,6 +18,12 @@ FILES = {
     "mixed/a/1.png": b"1",
     "loose/1.png": b"1",
     "both/x": b"1",
+    "odd/a[1]/1.png": b"1",
+    "odd/b*/1.png": b"1",
+    "odd[1]/what?.csv": b"path,label\n1.png,a\n2.png,b\n",
+    "split folders/train/1.jpg": b"1",
+    "split folders/test/1.jpg": b"1",
+    "split folders/labels.csv": b"path,label\n",
     "what.bin": b"1",
 }
 
@@ -30,6 +36,7 @@ def root(tmp_path_factory):
     write_tfrecord(folder / "records" / "train-00000-of-00001", [record])
     write_tfrecord(folder / "tfx" / "Split-train" / "x-00000-of-00001.gz", [record], True)
     write_tar(folder / "tars" / "x.tar", tar)
+    write_tar(folder / "tars [1]" / "x*.tar", tar)
     write_tar(folder / "tars by split" / "val" / "x.tgz", tar, compressed=True)
     write_tar(folder / "mixed" / "x.tar", tar)
     write_tar(folder / "both" / "x.tar", tar)
@@ -52,6 +59,13 @@ def root(tmp_path_factory):
         ("tars/x.tar", "webdataset"),
         ("tars by split", "webdataset"),
         ("*/*/x.tgz", "webdataset"),
+        ("tar?/x.tar", "webdataset"),
+        ("tars [1]", "webdataset"),
+        ("tars [1]/x*.tar", "webdataset"),
+        ("tars [1]/x?.tar", "webdataset"),
+        ("odd", "folder"),
+        ("odd[1]/what?.csv", "manifest"),
+        ("split folders", "folder"),  # which refuses it
     ],
 )
 def test_what_is_found_decides(root, path, expected):
@@ -69,6 +83,8 @@ def test_what_is_found_decides(root, path, expected):
         ("what.bin", "none of them"),
         ("no*thing", "none of them"),
         ("nothing", "nothing there"),
+        ("tars [2]/x.tar", "nothing there"),
+        ("tars [12]/x.t*", "none of them"),
     ],
 )
 def test_what_is_not_plain_is_refused_in_one_line(root, path, message):
@@ -83,6 +99,22 @@ def test_the_config_may_decide(root):
     assert len(list(open_source(str(root / "mixed"), data_format="webdataset").items())) == 1
     with pytest.raises(InputError, match="at least two sub-folders"):
         open_source(str(root / "mixed"), data_format="folder").survey(10)
+    with pytest.raises(InputError, match=r"'test', 'train'.*labels\.csv"):
+        open_source(str(root / "split folders")).survey(10)
+    split_like = open_source(str(root / "split folders"), data_format="folder")
+    assert split_like.survey(10).num_classes == 2
+    with pytest.raises(InputError, match=r"label_column is of manifests.*is a folder"):
+        open_source(str(root / "images"), label_column="label")
+
+
+def test_only_star_and_question_mark_are_special_in_a_path(root):
+    def uris(path):
+        return [item.uri.removeprefix(f"{root}/") for item in open_source(str(path)).items()]
+
+    assert uris(root / "tars [1]" / "x*.tar") == ["tars [1]/x*.tar#1.jpg"]
+    assert uris(root / "tars*" / "x?.tar") == ["tars [1]/x*.tar#1.jpg"]
+    assert uris(root / "odd") == ["odd/a[1]/1.png", "odd/b*/1.png"]
+    assert uris(root / "odd[1]" / "what?.csv") == ["odd[1]/1.png", "odd[1]/2.png"]
 
 
 def test_class_names_file(root, tmp_path):
@@ -100,8 +132,8 @@ def test_class_names_file(root, tmp_path):
         (b"a\nb\na\n", "line 3 .*'a'"),
         (b"a\n\nb\n", "line 2 .*''"),
         (b"a\n b\n", "line 2 .*' b'"),
-        (b"a\n", "at least two"),
-        (b"\xff\n", "readable UTF-8"),
+        (b"a\n", "two names or more.*it has 1"),
+        (b"a\nb\xff\n", "byte 3 is no UTF-8"),
         (None, "No such file"),
     ],
 )

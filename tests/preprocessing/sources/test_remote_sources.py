@@ -94,7 +94,7 @@ def test_every_format_is_read_from_s3(tmp_path, path, expected, make_pipeline):
         for shard in (tmp_path / "out").glob("Split-*/*")
         for record in records.read_records(str(shard))
     ]
-    bad = [values for values in found if features.READ_ERROR in values]
+    bad = [values for values in found if features.PROBLEM in values]
     assert [values[features.FILENAME].decode() for values in bad] == (
         [f"s3://{BUCKET}/folder/none.png"] if expected == "manifest" else []
     )

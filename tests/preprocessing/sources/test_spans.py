@@ -1,6 +1,7 @@
 """Spans and versions in a path, held against what TFX finds by its own code."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 
 from preprocessing.errors import InputError
 from preprocessing.sources.spans import Resolved, resolve
+
+_CHARS = "}{/*?1v[\n"
 
 
 def touch(root, *names):
@@ -55,6 +58,24 @@ def test_a_span_that_lacks_what_the_pattern_says_is_passed_over(tmp_path):
     assert resolve(f"{tmp_path}/{{SPAN}}/images").span == 1
 
 
+def test_dates_are_spans(tmp_path):
+    touch(
+        tmp_path, "2024-02-29/a.tar", "2023-12-31/a.tar", "2024-13-01/x", "2023-02-29/x", "24-1-1/x"
+    )
+    pattern = f"{tmp_path}/{{YYYY}}-{{MM}}-{{DD}}"
+    assert resolve(pattern) == Resolved(f"{tmp_path}/2024-02-29", 19782, None, True)
+    assert resolve(pattern, span=19722).path == f"{tmp_path}/2023-12-31"
+    assert resolve(f"{pattern}/*.tar").path == f"{tmp_path}/2024-02-29/*.tar"
+    touch(tmp_path, "y2024/m05/d01-v3", "y2024/m05/d01-v12", "y2023/m06/d01-v9")
+    nested = f"{tmp_path}/y{{YYYY}}/m{{MM}}/d{{DD}}-v{{VERSION}}"
+    assert resolve(nested) == Resolved(f"{tmp_path}/y2024/m05/d01-v12", 19844, 12, True)
+
+
+def test_a_question_mark_and_brackets_stay_in_the_path(tmp_path):
+    touch(tmp_path, "a[1]-1/x1.tar", "a[1]-2/x2.tar", "a1-3/x3.tar")
+    assert resolve(f"{tmp_path}/a[1]-{{SPAN}}/x?.tar").path == f"{tmp_path}/a[1]-2/x?.tar"
+
+
 def test_relative_paths(tmp_path, monkeypatch):
     touch(tmp_path, "5/x")
     monkeypatch.chdir(tmp_path)
@@ -70,7 +91,13 @@ def test_relative_paths(tmp_path, monkeypatch):
         ("{SPAN:x}", None, "width 'x'"),
         ("{SPAN:0}", None, "width '0'"),
         ("{SPAN:}", None, "width ''"),
-        ("plain", 3, r"no \{SPAN\}, but data.span is 3"),
+        ("plain", 3, r"neither \{SPAN\} nor a date, but data.span is 3"),
+        ("{YYYY}/{MM}", None, r"has no \{DD\}"),
+        ("{DD}/{MM}-{DD}-{YYYY}", None, r"has \{DD\} twice"),
+        ("{YYYY}{MM}{DD}/{SPAN}", None, r"both \{SPAN\} and a date"),
+        ("{YYYY:4}-{MM}-{DD}", None, r"has a width in \{YYYY:4\}"),
+        ("{YYYY}-{MM}-{DD}", None, "match something.*'1'"),
+        ("{YYYY}-{MM}-{DD}", 10**12, "number of days since 1970-01-01"),
         ("none-{SPAN}", None, "match something.*'1'"),
         ("{SPAN}", 4, "of span 4"),
         ("nowhere/{SPAN}", None, "there is nothing"),
@@ -127,10 +154,43 @@ def test_tfx_finds_the_same(tmp_path_factory, found, widths, layout, pick):
     assert ours.path == f"{root}/{split.pattern}"
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    found=st.sets(st.dates(), min_size=1, max_size=6),
+    layout=st.sampled_from(["{YYYY}-{MM}-{DD}", "{DD}.{MM}.{YYYY}/x", "a{YYYY}/{MM}{DD}z"]),
+    pick=st.none() | st.integers(0, 5),
+)
+def test_tfx_finds_the_same_dates(tmp_path_factory, found, layout, pick):
+    root = str(tmp_path_factory.mktemp("dates"))
+    for date in found:
+        parts = {"{YYYY}": f"{date.year:04}", "{MM}": f"{date.month:02}", "{DD}": f"{date.day:02}"}
+        name = layout
+        for spec, text in parts.items():
+            name = name.replace(spec, text)
+        touch(Path(root), name)
+    span = None
+    if pick is not None:
+        date = sorted(found)[pick % len(found)]
+        span = utils.date_to_span_number(date.year, date.month, date.day)
+        if span < 0:  # which data.span cannot be
+            span = None
+    fixed = range_config_pb2.RangeConfig()
+    if span is not None:
+        fixed.static_range.start_span_number = fixed.static_range.end_span_number = span
+    split = example_gen_pb2.Input.Split(name="all", pattern=layout)
+    _, theirs, _ = utils.calculate_splits_fingerprint_span_and_version(
+        root, [split], fixed if span is not None else None
+    )
+    ours = resolve(f"{root}/{layout}", span)
+    assert (ours.span, ours.path) == (theirs, f"{root}/{split.pattern}")
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     pattern=st.lists(
-        st.sampled_from(["{SPAN}", "{VERSION}", "{SPAN:2}", "{SPAN:", *"}{/*1v[\n", ".."]),
+        st.sampled_from(
+            ["{SPAN}", "{VERSION}", "{SPAN:2}", "{SPAN:", "{YYYY}", "{MM}", "{DD}", "..", *_CHARS]
+        ),
         max_size=7,
     ).map("".join),
     span=st.none() | st.integers(0, 12),
@@ -149,6 +209,6 @@ def test_any_pattern_is_resolved_or_refused_in_one_line(tmp_path_factory, patter
     elif resolved.has_span:
         assert "{SPAN" not in resolved.path or "{SPAN:" in pattern
         assert span in (None, resolved.span)
-        assert "*" in resolved.path or os.path.exists(resolved.path)
+        assert set("*?") & set(resolved.path) or os.path.exists(resolved.path)
     else:
         assert resolved.path == f"{root}/{pattern}"
