@@ -99,7 +99,7 @@ def _file_bytes(source: Path, copy: dict[str, Any]) -> bytes:
     try:
         with open(path, "rb") as file:
             spans = tfrecord.record_spans(file, path.stat().st_size)
-            offset, length = next(itertools.islice(spans, copy["position"], None), (0, 0))
+            offset, length, _ = next(itertools.islice(spans, copy["position"], None), (0, 0, 0))
             file.seek(offset)
             values = records.parse_record(file.read(length))
     except (OSError, tfrecord.DamagedFileError):  # a page without a picture is better than none
