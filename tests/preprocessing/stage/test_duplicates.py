@@ -259,8 +259,10 @@ def test_dropped_conflicts_are_no_bad_images(tmp_path, make_pipeline):
     with pytest.raises(UnusableCorpusError) as caught:
         preprocess("stopped", one_empty)
     message = str(caught.value)
-    assert "Received: 3 of 10 (2 empty file, 1 no class) and 2 copies with different" in message
-    assert "labels" not in message.partition("the first: ")[2]
+    assert "Received: 3 of 10: 2 empty file (" in message
+    assert "; 1 no class" in message
+    assert "; 2 copies with different labels do not count; all of them: " in message
+    assert message.count("labels") == 1  # and in none of the names
     # What the sentence counts, the error has for scripts.
     found = caught.value.counts
     assert (found["seen"], found["quarantined"]) == (10, 5)
