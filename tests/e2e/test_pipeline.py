@@ -198,7 +198,7 @@ def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, confi
     assert states["Pusher"] == states["HorovodTrainer"] == "skipped"
     assert summary["verdict"].startswith("ImagePreprocessor failed: ")
     # What the sentence counts, the summary has for scripts, and the report names.
-    assert "Received: 1 of 76 (1 " in summary["verdict"]
+    assert "Received: 1 of 76: 1 " in summary["verdict"]
     assert summary["images"] == {"seen": 76, "used": 75, "quarantined": 1, "duplicates": 0}
     assert "76 seen, 75 used, 1 quarantined" in done.stdout
     quarantine = Path(summary["quarantine"], "quarantine.jsonl").read_text()
