@@ -151,7 +151,9 @@ def test_the_help_of_train_shows_groups_choices_and_defaults(tmp_path):
     words = " ".join(done.stdout.split())
     assert "--optimizer VALUE" in words
     assert "rmsprop" in words[words.index("--optimizer VALUE") :][:200]
-    assert re.search(r"--max_epochs VALUE .{0,80}\[whole number, at least 1; default: 350\]", words)
+    assert re.search(
+        r"--max_epochs VALUE .{0,80}\[whole number, at least 1; default: 350[;\]]", words
+    )
 
 
 def options_of(parser: argparse.ArgumentParser) -> list[str]:
