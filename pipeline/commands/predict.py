@@ -46,9 +46,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default=5,
         help="classes an image, as many as the model gives at most (%(default)s)",
     )
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="one JSON object a line")
-    how.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument(
         "--output",
         metavar="FILE",
         help="write a table, .parquet or .csv, for any number of images; those that cannot be "
