@@ -60,9 +60,12 @@ def _run(arguments: Sequence[str]) -> int:
                     # Brings TensorFlow, which takes seconds and prints: not before the checks.
                     from preprocessing import data_path
 
-                    text = json.dumps(_resolved(ingest_options), indent=2)
+                    resolved = _resolved(ingest_options)
+                    text = json.dumps(resolved, indent=2)
                     (output / OPTIONS_FILE).write_text(text + "\n", encoding="utf-8")
-                    lines = data_path.run(ingest_options, stage_options, output, beam_args)
+                    lines = data_path.run(
+                        IngestOptions(**resolved), stage_options, output, beam_args
+                    )
             except Exception as error:
                 if failures.input_error(error) is not None:
                     raise

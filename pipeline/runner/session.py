@@ -20,6 +20,7 @@ from pipeline.mlmd import connection
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
+from preprocessing.files.working_folder import working_folder
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 from preprocessing.text import one_line
@@ -85,9 +86,10 @@ def run(
         error: NodeError | None = None
         cache_off = build_dag.cache_off(config)
         try:
-            results = local_runner.run(
-                dag, console, capture, log_dir, plan=plan, cache_off=cache_off
-            )
+            with _working_folder(config, log_dir):
+                results = local_runner.run(
+                    dag, console, capture, log_dir, plan=plan, cache_off=cache_off
+                )
         except NodeError as node_error:
             results, error = node_error.results, node_error
         try:
@@ -117,6 +119,13 @@ def _end_record(recorder: Recorder, facts: RunFacts, summary: Mapping[str, Any])
     except StatusError as error:  # what the run made is there all the same
         return [f"record     not complete, ML Metadata did not take it: {failures.one_line(error)}"]
     return []
+
+
+def _working_folder(config: PipelineConfig, log_dir: Path) -> contextlib.AbstractContextManager:
+    """Where nodes run: what Beam starts on this machine must not find a person's Python files."""
+    # The DAG's paths are absolute; those in the options of other runners need not be.
+    on_this_machine = config.beam.runner == "DirectRunner"
+    return working_folder(log_dir) if on_this_machine else contextlib.nullcontext()
 
 
 def _finish(

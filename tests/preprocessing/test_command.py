@@ -45,6 +45,23 @@ def test_runs_alone_says_little_and_never_loads_tfx(small_corpus, tmp_path):
     assert (output / "transform_graph" / features.STATISTICS_FILE).exists()
 
 
+def test_beams_workers_do_not_take_a_persons_files_for_libraries(
+    small_corpus, tmp_path, monkeypatch, capfd
+):
+    person = tmp_path / "person"
+    person.mkdir()
+    for name in ("random", "yaml", "preprocessing"):
+        (person / f"{name}.py").write_text("raise SystemExit('taken for a library')\n")
+    monkeypatch.chdir(person)
+    small_corpus.rename("corpus")
+    workers = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert command.main(["corpus", "out [1]*?", *workers]) == failures.DONE, capfd.readouterr().err
+    assert "60 used" in capfd.readouterr().out
+    assert Path.cwd() == person
+    names = {path.name for path in (person / "out [1]*?").iterdir() if path.name[0] != "."}
+    assert names >= {"source", "transform_graph", "dataset", "quarantine"}
+
+
 def test_goes_on_after_a_failure_with_the_same_source_only(small_corpus, tmp_path, capfd):
     for number in range(5):
         (small_corpus / "a" / f"bad {number}.png").write_bytes(b"no picture")
