@@ -46,7 +46,7 @@ def measure_here(folder: Path, width: float) -> None:
     from trainer_module.config import TrainConfig
     from trainer_module.network.initial_weights import initial_weights
 
-    ranks = distributed.join(False)
+    ranks = distributed.join(2, fp16_compression=False)
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE_PX, SIZE_PX, 3))
     images, targets = tf.constant(images.astype(np.uint8)), tf.one_hot(tf.range(IMAGES), CLASSES)
     network = build_network(TrainConfig(width_coefficient=width), CLASSES)
@@ -59,7 +59,7 @@ def measure_here(folder: Path, width: float) -> None:
             hvd_fp16_compression=compress,
             width_coefficient=width,
         )
-        step = build(config, CLASSES, distributed.join(compress)).step
+        step = build(config, CLASSES, distributed.join(2, compress)).step
         step(images, targets, tf.constant(1e-3), tf.constant(0.0))
 
     @tf.function

@@ -12,6 +12,7 @@ from preprocessing.sources import storage
 from preprocessing.sources.base import Source, Survey
 from preprocessing.sources.folder import FolderSource
 from preprocessing.sources.manifest import ManifestSource
+from trainer_module.job import host_name
 
 # Images are counted up to here: what follows from the number does not change any more, and a
 # corpus of millions must not delay the start.
@@ -97,16 +98,19 @@ def check_slice_columns(source: Source, columns: Sequence[str]) -> None:
 
 
 def check_horovod(num_processes: int) -> None:
-    """Looks for Horovod where more than one process is wanted.
+    """Looks for Horovod, and what it needs, where more than one process is wanted.
 
     Raises:
-      InputError: it is not installed.
+      InputError: it is not installed, or cannot run on this machine.
     """
-    if num_processes > 1 and importlib.util.find_spec("horovod") is None:
+    if num_processes == 1:
+        return
+    if importlib.util.find_spec("horovod") is None:
         raise InputError(
             f"trainer.num_processes {num_processes} needs Horovod, which is not installed; "
             "run `make setup`, or set trainer.num_processes=1"
         )
+    host_name.check()
 
 
 def check_output_dir(output_dir: Path) -> None:

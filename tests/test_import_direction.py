@@ -96,6 +96,7 @@ ALLOWED = {
         "preprocessing.*",
         "trainer_module.config",
         "trainer_module.flags",
+        "trainer_module.job.host_name",
         *TRAINER_FILES,
         "pipeline.mlmd",
     ),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from preprocessing.errors import InputError
 from trainer_module import flags, rank
 from trainer_module.config import TrainConfig
-from trainer_module.job import processes, rank_config, rank_env, supervisor
+from trainer_module.job import host_name, processes, rank_config, rank_env, supervisor
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,14 +34,18 @@ def run(config: TrainConfig) -> int:
     for name in ("data_dir", "model_dir"):
         if not getattr(config, name):
             raise InputError(f"--{name} is required")
-    if rank_env.in_horovod_job():
-        # Ranks that another launcher started: nobody here watches them.
-        if rank_env.rank() != 0:
-            return rank.run(config)
-        with supervisor.lock(config.model_dir):
-            rank_config.write(config)
-            return rank.run(config)
-    return supervisor.run(config)
+    launched = rank_env.launched(config.num_processes)
+    if launched is None:
+        if config.num_processes > 1:
+            host_name.check()
+        return supervisor.run(config)
+    # Ranks that another launcher started: nobody here watches them.
+    host_name.ensure_address()
+    if launched.rank != 0:
+        return rank.run(config)
+    with supervisor.lock(config.model_dir):
+        rank_config.write(config)
+        return rank.run(config)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """All that ranks do together. The only file that knows Horovod.
 
-A training of one process runs without Horovod; one that `horovodrun` started finds its rank in
-the environment.
+A training of one process runs without Horovod. The ranks of a larger one find their numbers in the
+environment, where `horovodrun` or another launcher puts them.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.job.rank_env import in_horovod_job
+from preprocessing.errors import InputError
 
 
 class Ranks(Protocol):
-    """The processes of a training and this one's place among them."""
+    """The processes of a training and which of them this one is."""
 
     rank: int
     size: int
@@ -131,6 +131,24 @@ class HorovodRanks:
         return f"{self.size} processes (Horovod with {', '.join(parts)})"
 
 
-def join(fp16_compression: bool) -> Ranks:
-    """This process's place: in a Horovod job if one started it, else alone."""
-    return HorovodRanks(fp16_compression) if in_horovod_job() else SingleProcess()
+def join(num_processes: int, fp16_compression: bool) -> Ranks:
+    """Joins the training; what this process knows of the others from then on.
+
+    Args:
+      num_processes: the ranks that are asked for; several must be those of one Horovod job.
+      fp16_compression: gradients cross the network as float16.
+
+    Raises:
+      InputError: Horovod finds another number of ranks.
+    """
+    if num_processes == 1:
+        return SingleProcess()
+    ranks = HorovodRanks(fp16_compression)
+    if ranks.size != num_processes:
+        raise InputError(
+            f"num_processes ranks must train together. Received: {num_processes}, of which Horovod "
+            f"finds {ranks.size}: it cannot talk through the launcher that started them. Leave "
+            "the launcher out, or start them with horovodrun; `horovodrun --check-build` says what "
+            "Horovod was built with"
+        )
+    return ranks

@@ -34,7 +34,7 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
       TrainingInterrupted: SIGTERM came.
       DiskFullError: there is no space for a file.
     """
-    ranks = distributed.join(config.hvd_fp16_compression)
+    ranks = distributed.join(config.num_processes, config.hvd_fp16_compression)
     devices.set_up(config, ranks)
     training = Training(config, ranks, heartbeat)
     try:

@@ -34,8 +34,9 @@ class ModelSettings(Settings):
     would otherwise lag behind."""
     # The file's content changes the weights, and is compared by its digest; its path does not.
     init_weights: Job[str] = ""
-    """Weights to start from: a `.weights.h5` or `.keras` file of keras.applications, or the
-    `model.weights.h5` of an earlier training. A head of another size is replaced."""
+    """Weights to start from: a `.weights.h5`, `.h5` or `.keras` file of keras.applications or of a
+    model built on it, or the `model.weights.h5` of an earlier training. A head of another size is
+    replaced."""
 
 
 class DataSettings(Settings):

@@ -25,7 +25,8 @@ from preprocessing.files.plain_path import plain_path
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.finish import EXPORT_FOLDER
-from trainer_module.job import display, processes, train_log
+from trainer_module.job import display, processes, rank_env, train_log
+from trainer_module.job.python_command import run_module
 from trainer_module.run_files import SUMMARY_FILE
 
 POLL_SECS = 1.0
@@ -85,11 +86,12 @@ def train(config: TrainConfig) -> None:
       InputError: the training refused its settings or data.
       RuntimeError: the training failed.
     """
-    environment = {**os.environ, processes.PARENT_VARIABLE: str(os.getpid())}
+    own = {processes.PARENT_VARIABLE: str(os.getpid())}
+    environment = {**rank_env.without_launcher_variables(os.environ), **own}
     progress.report("starting the training")
     log = train_log.Follower(config.model_dir)
     process = subprocess.Popen(
-        processes.python("trainer_module", "-"),
+        run_module("trainer_module", "-"),
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -120,17 +122,23 @@ class _Output(threading.Thread):
 
     def __init__(self, stream: TextIO):
         super().__init__(name="training-output", daemon=True)
-        self.error = "the training ended without saying why"
-        self._stream = stream
+        self._error, self._last, self._stream = "", "", stream
         self.start()
+
+    @property
+    def error(self) -> str:
+        """Why the training ended: what it says of it, or else what it printed last."""
+        said_last = f"; the last that it printed: {self._last}" if self._last else ""
+        return self._error or f"the training ended without saying why{said_last}"
 
     def run(self) -> None:
         """Reads to the end of the output."""
         for line in self._stream:
             # To the descriptor, which the runner sends to the node's log, whatever sys.stdout is.
             os.write(1, line.encode())
+            self._last = line.strip() or self._last
             if line.startswith(_ERROR_PREFIX):
-                self.error = line.removeprefix(_ERROR_PREFIX).strip()
+                self._error = line.removeprefix(_ERROR_PREFIX).strip()
 
 
 def check_class_names(examples: str, transform_graph: str) -> None:

@@ -82,9 +82,21 @@ def config(tmp_path_factory, corpus) -> Path:
 
 @pytest.fixture(scope="module")
 def output_dir(tmp_path_factory, config) -> Path:
-    """The output folder of a first run."""
+    """The output folder of a first run, which was started among a person's files under MPI."""
     folder = tmp_path_factory.mktemp("output [1] *? {x}")
-    assert cli.main(["run", str(config), "--output_dir", str(folder)]) == 0
+    person = tmp_path_factory.mktemp("person")
+    for name in ("random", "yaml", "preprocessing"):
+        (person / f"{name}.py").write_text("raise SystemExit('taken for a library')\n")
+    with pytest.MonkeyPatch.context() as surroundings:
+        surroundings.chdir(person)
+        surroundings.setenv("OMPI_COMM_WORLD_RANK", "0")
+        surroundings.setenv("OMPI_COMM_WORLD_SIZE", "1")
+        assert cli.main(["run", str(config), "--output_dir", str(folder)]) == 0
+    assert sorted(file.name for file in person.iterdir()) == [
+        "preprocessing.py",
+        "random.py",
+        "yaml.py",
+    ]
     shutil.copy(folder / "summary.json", folder / "first.json")
     return folder
 

@@ -6,6 +6,7 @@ costs more than its steps; each rank writes its results to `FOLDER/<name>.<rank>
 
 import itertools
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from trainer_module.build import Built, build
 from trainer_module.config import TrainConfig
 
 CLASSES = 5
+# As horovodrun tells it.
+RANKS = int(os.environ.get("HOROVOD_SIZE", "1"))
 TINY = {"width_coefficient": 0.1, "depth_coefficient": 0.1}
 # By name: settings of a step on 2 x 4 images.
 STEPS = {
@@ -32,7 +35,7 @@ TIMELINES = [(1, False), (2, False), (4, False), (1, True), (4, True)]
 def one_step(folder: Path, name: str) -> None:
     """How one step moved the weights, the statistics after it, and its metrics."""
     settings = STEPS[name]
-    ranks = distributed.join(settings.get("hvd_fp16_compression", False))
+    ranks = distributed.join(RANKS, settings.get("hvd_fp16_compression", False))
     images = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 3)).astype(np.uint8)
     targets = tf.one_hot(np.arange(8) % CLASSES, CLASSES)
     size = 8 // ranks.size
@@ -55,7 +58,7 @@ def one_step(folder: Path, name: str) -> None:
 
 def combinations(folder: Path) -> None:
     """Losses and weights of six steps, for mixed precision, XLA and accumulation together."""
-    ranks = distributed.join(fp16_compression=False)
+    ranks = distributed.join(RANKS, fp16_compression=False)
     generator = np.random.default_rng(ranks.rank)
     images = tf.constant(generator.integers(0, 256, (8, 32, 32, 3)).astype(np.uint8))
     targets = tf.one_hot(generator.integers(0, CLASSES, 8), CLASSES)
@@ -83,7 +86,7 @@ def timelines(folder: Path) -> None:
             train_batch_size=8, grad_accum_steps=parts, hvd_fp16_compression=compress,
             moving_average_decay=0.0, optimizer="sgd", **TINY,
         )  # fmt: skip
-        ranks = distributed.join(compress)
+        ranks = distributed.join(RANKS, compress)
         built = build(config, CLASSES, ranks)
         hvd.start_timeline(f"{folder}/timeline-{number}.{ranks.rank}")
         targets = tf.one_hot(tf.range(8) % CLASSES, CLASSES)

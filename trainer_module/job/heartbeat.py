@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ import psutil
 from preprocessing.files import disk_full
 from preprocessing.files.disk_full import DiskFullError
 from preprocessing.files.new_file import write_text
+from trainer_module.job import host_name
 
 FOLDER = "ranks"
 INTERVAL_SECS = 1.0
@@ -70,7 +70,7 @@ class RankReport:
     @property
     def is_local(self) -> bool:
         """Whether the rank runs on this machine."""
-        return self.host == socket.gethostname()
+        return self.host == host_name.own()
 
     def process(self) -> psutil.Process | None:
         """The rank's process; None where it is gone or runs on another machine."""
@@ -167,19 +167,19 @@ class Heartbeat:
         self._write(status, " ".join(error.split()))
 
     def _run(self) -> None:
-        told = False
+        has_warned = False
         while not self._ended.wait(self._interval_secs):
             try:
                 self._write()
             except OSError as error:  # a file server that is away may come back
-                if not told:
+                if not has_warned:
                     print(f"cannot write {self._path}: {error}", file=sys.stderr, flush=True)
-                told = True
+                has_warned = True
 
     def _write(self, status: int | None = None, error: str = "") -> None:
         report = RankReport(
             rank=self._rank,
-            host=socket.gethostname(),
+            host=host_name.own(),
             pid=os.getpid(),
             started=self._started,
             phase=self.phase,

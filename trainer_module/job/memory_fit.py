@@ -20,6 +20,7 @@ from preprocessing.files import disk_full
 from preprocessing.files.new_file import write_text
 from trainer_module.config import TrainConfig
 from trainer_module.job import processes, rank_config, train_log
+from trainer_module.job.python_command import run_module
 from trainer_module.stages import stage_schedule
 
 FIT_FILE = "memory_fit.json"
@@ -102,7 +103,7 @@ def _fits(config: TrainConfig, stop: processes.StopSignals) -> bool:
     rank_config.write(config)
     with disk_full.naming(tempfile.gettempdir()), tempfile.TemporaryFile("w+") as output:
         process = processes.start_child(
-            processes.python("trainer_module.memory_probe", config.model_dir),
+            run_module("trainer_module.memory_probe", config.model_dir),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

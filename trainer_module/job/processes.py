@@ -7,14 +7,16 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 
 import psutil
 
 from trainer_module.config import TrainConfig
+from trainer_module.job import heartbeat, host_name, rank_env
+from trainer_module.job.python_command import run_module
 
 # Exit statuses of a training.
 DONE, BAD_INPUT, FAILED = 0, 2, 3
@@ -32,11 +34,6 @@ TERMINATE_TIMEOUT_SECS = 90.0
 _PR_SET_PDEATHSIG = 1
 # Loaded here, and not in the forked child, where little is safe.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-def python(module: str, *arguments: str) -> list[str]:
-    """The command line that runs a module as a program of its own."""
-    return [sys.executable, "-m", module, *arguments]
 
 
 def die_with_parent() -> None:
@@ -67,7 +64,7 @@ def end_with_supervisor() -> None:
     """
     host, _, pid = os.environ[SUPERVISOR_VARIABLE].rpartition(":")
     _die_at_once_with_parent()
-    if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
+    if host == host_name.own() and not psutil.pid_exists(int(pid)):
         sys.exit(128 + signal.SIGKILL)
 
 
@@ -76,31 +73,62 @@ def _die_at_once_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start_child(arguments: list[str], **options) -> subprocess.Popen:
+def start_child(arguments: list[str], *, with_address: bool = False, **options) -> subprocess.Popen:
     """Starts a process that the kernel kills when this one ends, however that happens.
 
     It gets a session of its own: Ctrl-C reaches this process alone, which then ends the child
-    in order. `options` go to `Popen`. Call it from the main thread: the kernel looks at the
-    thread that starts the child.
+    in order. Call it from the main thread: the kernel looks at the thread that starts the child.
+
+    Args:
+      arguments: the command.
+      with_address: whether it gets a name with an address where this machine's has none.
+      options: of `Popen`.
     """
-    supervisor = {SUPERVISOR_VARIABLE: f"{socket.gethostname()}:{os.getpid()}"}
+    changes_name = with_address and not host_name.has_address()
+
+    def prepare() -> None:
+        if changes_name:
+            host_name.change_for_ranks()
+        _die_at_once_with_parent()  # last, as the former undoes it; it is kept over exec
+
+    own = {SUPERVISOR_VARIABLE: f"{host_name.own()}:{os.getpid()}"}
+    if changes_name:
+        own[host_name.VARIABLE] = host_name.own()
     return subprocess.Popen(
         arguments,
-        env={**os.environ, **supervisor},
+        env={**rank_env.without_launcher_variables(os.environ), **own},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_die_at_once_with_parent,  # kept over exec
+        preexec_fn=prepare,
         **options,
     )
 
 
 def start_ranks(config: TrainConfig) -> subprocess.Popen:
     """Starts the ranks of a training on this machine: one process, or all under `horovodrun`."""
-    ranks, job = config.num_processes, []
-    if ranks > 1:
-        job = python("horovod.runner.launch", "-np", str(ranks), "-H", f"localhost:{ranks}")
-        job.append("--gloo")
-    return start_child([*job, *python("trainer_module.rank", config.model_dir)])
+    rank = run_module("trainer_module.rank", config.model_dir)
+    if config.num_processes == 1:
+        return start_child(rank)
+    folder = Path(config.model_dir, heartbeat.FOLDER)
+    folder.mkdir(exist_ok=True)
+    job = horovodrun(config.num_processes, rank, str(folder))
+    return start_child(job, with_address=True)
+
+
+def horovodrun(ranks: int, command: list[str], folder: str) -> list[str]:
+    """The command that runs another one as several ranks on this machine.
+
+    Args:
+      ranks: how many.
+      command: what each runs; it is started in `folder`.
+      folder: one without Python files. What `horovodrun` starts would take a module of that name
+        for that of a library.
+    """
+    # Its cache of what it knows of other machines would lie in the home folder, which may be
+    # read-only; there are no other machines.
+    options = ["-np", str(ranks), "-H", f"localhost:{ranks}", "--gloo", "--disable-cache"]
+    launcher = run_module("trainer_module.job.horovod_launcher", *options, folder=folder)
+    return [*launcher, *command]
 
 
 def has_ended(process: subprocess.Popen, timeout_secs: float) -> bool:

@@ -58,7 +58,7 @@ def _run(config: TrainConfig) -> int:
         try:
             status = _Supervisor(config, stop, lock_file).run()
         except memory_fit.Interrupted:
-            status = _print_error("stopped before the training began", FAILED)
+            status = _print_error("stopped before the first step", FAILED)
         except InputError:
             _leave_no_trace(model_dir, is_new, earlier)
             raise
@@ -143,6 +143,9 @@ class _Supervisor:
             if isinstance(ended, Outcome):
                 return _print_error(ended.error, ended.status) if ended.error else ended.status
             if self._stop.count:
+                reports = heartbeat.read_all(self._config.model_dir)
+                if not any(report.step for report in reports):
+                    return _print_error("stopped before the first step", FAILED)
                 return _print_error(f"stopped; {ended.text}", FAILED)
             # The same error in the same step is no accident.
             if not ended.retryable or (ended == last and ended.by_error):

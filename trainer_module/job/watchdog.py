@@ -125,8 +125,8 @@ class Watch:
     def _silent(self, running: Sequence[RankReport]) -> Fault | None:
         now = self._clock()
         for report in running:
-            told, seen = self._signs.get(report.rank, (None, now))
-            if told != report.time:
+            newest, seen = self._signs.get(report.rank, (None, now))
+            if newest != report.time:
                 self._signs[report.rank] = (report.time, now)
             elif now - seen >= self._silence_secs:
                 return Fault(f"{_name(report)} gives no sign of life any more {_where(report)}")

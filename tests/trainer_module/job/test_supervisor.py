@@ -142,6 +142,18 @@ def test_stopping_writes_a_checkpoint_and_nothing_outlives_the_supervisor(make_p
     wait_until_gone(reports)
 
 
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_ctrl_c_before_the_first_step_prints_one_line(make_pair, tmp_path, num_processes):
+    config = make_pair(tmp_path / "model", num_processes=num_processes)
+    process = start(config)
+    # What starts the ranks is there, and they are not.
+    wait_until(lambda: bool(psutil.Process(process.pid).children()), process)
+    process.send_signal(signal.SIGINT)
+    end(process, config, 3)
+    assert output(config).splitlines()[-1] == "error: stopped before the first step"
+    assert "Traceback" not in output(config)
+
+
 def test_wrong_input_of_ranks_is_not_tried_again(make_pair, tmp_path):
     config = make_pair(tmp_path / "model", data_dir=str(tmp_path))
     end(start(config), config, 2)
