@@ -11,5 +11,13 @@ CODE_HISTORY = "code_history"
 # which the cache's key leaves out.
 JOB_CONFIG = "job_config"
 
+# Files of artifacts that say when, where and how fast they were made: not part of their content.
+RUN_FILES = (
+    "config.json",
+    "events.out.tfevents.*",
+    "serving_check.json",
+    "train_log.jsonl",
+    "train_summary.json",
+)
 # What the serving check found, in ServingValidator's blessing.
 SERVING_CHECK_FILE = "serving_check.json"

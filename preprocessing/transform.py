@@ -10,6 +10,7 @@ Their order is that of the sorted names: a label stays what it is when frequenci
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -21,6 +22,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.files import saved_model
 from preprocessing.files.plain_path import plain_path
 from preprocessing.ingest import ingest
 
@@ -106,6 +108,7 @@ def write_transform_graph(
         _ = transform_fn | tft_beam.WriteTransformFn(plain_output)
         raw_metadata = os.path.join(plain_output, tft.TFTransformOutput.RAW_METADATA_DIR)
         _ = metadata | tft_beam.WriteMetadata(raw_metadata, pipeline)
+    saved_model.make_canonical(Path(output, tft.TFTransformOutput.TRANSFORM_FN_DIR))
     names = read_class_names(output)
     if len(names) < 2:
         raise InputError(

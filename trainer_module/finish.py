@@ -143,7 +143,7 @@ def _write_parity(training: Training, weights: Sequence[np.ndarray]) -> None:
             feature[features.LABEL] = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
             feature[PROBABILITIES] = tf.train.Feature(float_list=tf.train.FloatList(value=row))
             example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
+            writer.write(example.SerializePartialToString(deterministic=True))
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

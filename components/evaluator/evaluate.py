@@ -1,11 +1,15 @@
 """The Beam pipeline of an evaluation: records through the exported models, with TFMA."""
 
+import json
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 
 import apache_beam as beam
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.dsl.io import fileio
+from tfx.utils import io_utils
 from tfx_bsl.tfxio import tf_example_record
 
 from components.evaluator import outcomes
@@ -17,6 +21,8 @@ from trainer_module.serving import signatures
 # Images that go through a model at once. TFX would let Beam choose up to 1,000, whose pixels and
 # activations need gigabytes at 384 px; on a CPU larger batches are no faster.
 BATCH_SIZE = 64
+# Name that TFMA gives to what it was asked for.
+_CONFIG_FILE = "eval_config.json"
 _INTEGERS = (features.HEIGHT, features.WIDTH)
 
 
@@ -68,6 +74,29 @@ def evaluate(
             output_path=output,
         )
     )
+
+
+def make_canonical(output: str) -> None:
+    """Lets the bytes of TFMA's files follow from what was measured.
+
+    TFMA writes slices in the order in which they are ready, and where the models lay.
+
+    Args:
+      output: the folder with TFMA's files.
+    """
+    for name in fileio.listdir(output):
+        path = posixpath.join(output, name)
+        if not name.endswith(".tfrecord"):
+            continue
+        records = sorted(record.numpy() for record in tf.data.TFRecordDataset(path))
+        with tf.io.TFRecordWriter(path) as writer:
+            for record in records:
+                writer.write(record)
+    path = posixpath.join(output, _CONFIG_FILE)
+    run = json.loads(io_utils.read_string_file(path))
+    # The text that TFMA itself has where it knows of no place.
+    run["modelLocations"] = dict.fromkeys(run["modelLocations"], "<unknown>")
+    io_utils.write_string_file(path, json.dumps(run, indent=2, sort_keys=True))
 
 
 def why_unusable(model: str, records: Iterable[bytes]) -> str | None:

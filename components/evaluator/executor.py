@@ -110,6 +110,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 models[name] = stack.enter_context(plain_path(folder))
             with self._make_beam_pipeline() as pipeline:
                 evaluate.evaluate(pipeline, patterns, models, eval_config, output)
+        evaluate.make_canonical(output)
 
 
 def write_verdict(artifact: types.Artifact, result: verdict.Verdict) -> None:

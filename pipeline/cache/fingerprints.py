@@ -3,10 +3,12 @@
 Each file's SHA-256 is taken once, when the artifact is published. Later only the file system is
 asked; a file whose size, times or inode differ is read again, so that touching or copying files
 does no harm and changed bytes are seen. The record lies beside the artifacts, below `.system`.
-Files whose names begin with a dot do not count.
+Files whose names begin with a dot do not count. What says when and how fast an artifact was made
+(`RUN_FILES`) is looked after as well, and no part of the fingerprint.
 """
 
 import concurrent.futures
+import fnmatch
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.stored_names import RUN_FILES
 from preprocessing.files.digest import sha256_of
 from preprocessing.files.new_file import write_text
 
@@ -29,8 +32,8 @@ def take(uri: str | Path) -> str:
       uri: the artifact's folder, as TFX lays it out: `<node>/<output>/<execution>`.
 
     Returns:
-      SHA-256 over the names and contents, as 64 hexadecimal digits: equal folders have equal
-      fingerprints wherever they lie.
+      SHA-256 over the names and contents, as 64 hexadecimal digits: artifacts of equal content
+      have equal fingerprints wherever they lie.
     """
     states = _states(Path(uri))
     return _keep(Path(uri), states, _digests(Path(uri), states))
@@ -110,8 +113,13 @@ def _sha256(path: Path) -> str:
 
 
 def _fingerprint(digests: Mapping[str, str]) -> str:
-    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(digests.items()))
+    content = {name: digest for name, digest in digests.items() if not _is_run_file(name)}
+    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(content.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _is_run_file(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in RUN_FILES)
 
 
 def _keep(folder: Path, states: Mapping[str, list[int]], digests: Mapping[str, str]) -> str:

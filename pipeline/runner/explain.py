@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
-from pipeline.mlmd import connection
-from pipeline.output_dir import METADATA_FILE
+from pipeline.mlmd import connection, moved_artifacts
+from pipeline.output_dir import ARTIFACTS_FOLDER, METADATA_FILE
 from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
@@ -28,7 +28,7 @@ def run(config: PipelineConfig, data: Survey, output_dir: Path) -> int:
       config: the validated config.
       data: what a look at its data told.
       output_dir: absolute path of the run's output folder; nothing is written there but
-        records of fingerprints.
+        records of fingerprints, and where it was moved to.
 
     Returns:
       The exit status.
@@ -48,7 +48,9 @@ def explain(config: PipelineConfig, data: Survey, output_dir: Path) -> list[tupl
     from pipeline.cache import decide
     from pipeline.runner import build_dag  # brings TFX, which takes seconds
 
-    dag = build_dag.make_dag(config, data, output_dir, "explain", _connect(config, output_dir))
+    store = _connect(config, output_dir)
+    moved_artifacts.follow(connection.open_store(store), output_dir / ARTIFACTS_FOLDER)
+    dag = build_dag.make_dag(config, data, output_dir, "explain", store)
     off = build_dag.cache_off(config)
     outputs: dict[str, decide.Artifacts] = {}
     waiting_for: set[str] = set()

@@ -16,7 +16,7 @@ from pipeline import config_file
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
-from pipeline.mlmd import connection
+from pipeline.mlmd import connection, moved_artifacts
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
@@ -73,12 +73,17 @@ def run(
             store = connection.connect(
                 config.pipeline.metadata_uri, output_dir / folders.METADATA_FILE
             )
+            moved = moved_artifacts.follow(
+                connection.open_store(store), output_dir / folders.ARTIFACTS_FOLDER
+            )
             dag = build_dag.make_dag(config, data, output_dir, run_id, store)
             plan = partial_run.plan(dag, first, last)
             run_claims.claim(dag, output_dir)
             dead = run_claims.fail_dead_executions(dag, output_dir)
             facts = RunFacts(run_id, started, config, output_dir, store)
             recorder.started(facts)
+        if moved:
+            console.print(f"the folder was moved: {moved} artifacts are found in it all the same")
         if dead:
             console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
         for note in plan.notes:

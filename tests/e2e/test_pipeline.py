@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import fresh_process
@@ -17,6 +19,7 @@ from sklearn.datasets import load_digits
 from tfx.orchestration import metadata
 from trainings import kill_family, wait_until
 
+from components.stored_names import RUN_FILES
 from pipeline import cli
 from pipeline.mlmd.connection import connection_config
 
@@ -224,7 +227,20 @@ def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, confi
     assert len(done.stdout.splitlines()) < 40
 
 
-def test_run_after_a_killed_one_simply_works(tmp_path, config):
+def _content(folder: Path, choose: Callable) -> dict[str, bytes]:
+    """The files of one artifact of each output of each node, by node, output and name."""
+    found = {}
+    for output in (folder / "artifacts").glob("*/*"):
+        made = [path for path in output.iterdir() if path.name.isdigit()]
+        for path in choose(made, key=lambda path: int(path.name)).rglob("*") if made else []:
+            name = path.relative_to(output).parts[1:]
+            is_run_file = any(fnmatchcase("/".join(name), pattern) for pattern in RUN_FILES)
+            if path.is_file() and not is_run_file:
+                found["/".join([*output.parts[-2:], *name])] = path.read_bytes()
+    return found
+
+
+def test_run_after_a_killed_one_simply_works_and_makes_the_same(tmp_path, config, output_dir):
     arguments = ["run", str(config), "--output_dir", str(tmp_path)]
     killed = fresh_process.start(cli.main, arguments, stdout=tmp_path / "printed.txt")
     wait_until(lambda: list(tmp_path.glob("artifacts/HorovodTrainer/unfinished/*")), killed)
@@ -239,3 +255,9 @@ def test_run_after_a_killed_one_simply_works(tmp_path, config):
         ended = [execution.last_known_state for execution in handle.store.get_executions()]
     assert metadata_store_pb2.Execution.RUNNING not in ended
     assert metadata_store_pb2.Execution.FAILED in ended
+
+    # Every artifact was made twice, in different folders, with a training that was cut off.
+    first, again = _content(output_dir, min), _content(tmp_path, max)
+    assert len({name.split("/")[0] for name in first}) == len(NODES)
+    assert sorted(first) == sorted(again)
+    assert [name for name in first if first[name] != again[name]] == []

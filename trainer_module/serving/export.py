@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing import features
-from preprocessing.files import disk_full
+from preprocessing.files import disk_full, saved_model
 from trainer_module import top_k
 from trainer_module.data.eval_image import RECORDS, FileOptions, eval_image
 from trainer_module.network.model import Network
@@ -216,6 +216,7 @@ def export(model: ServedModel, path: str | Path) -> None:
                     EVAL_LABELS: model.eval_labels,
                 },
             )
+            saved_model.make_canonical(partial)
             export_files.write(partial, model.class_names, model.description())
         shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
