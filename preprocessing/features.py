@@ -72,9 +72,8 @@ INGESTION_FILE = "ingestion.json"
 # Name of the vocabulary in the transform graph, which holds the same names in the same order.
 CLASS_VOCABULARY = "class_names"
 
-# Pixels that enter the model: float32 [batch, height, width, 3] in RGB, in this closed range.
-PIXEL_MIN = 0.0
-PIXEL_MAX = 255.0
+# Pixels that enter the model: uint8 [batch, height, width, 3] in RGB, from 0 to this.
+PIXEL_MAX = 255
 CHANNELS = 3
 
 

@@ -51,7 +51,7 @@ def finish(training: Training, results: Mapping[str, Result]) -> Summary:
     state, config = training.state, training.config
     weights_sha256 = training.weights_sha256()  # compares the ranks before anything is exported
     chosen, result = better(results), dict(results.get(better(results), {}))
-    named = training.network.named_arrays(state.candidates()[chosen])
+    named = training.network.named_arrays(state.weight_sets()[chosen])
     if config.early_stopping_epochs and int(state.best_step.numpy()):
         chosen, named, result = _best(training)
     if config.mode != "eval" and training.ranks.rank == 0:

@@ -22,7 +22,7 @@ def run(config: TrainConfig, heartbeat: Heartbeat) -> finish.Summary:
 
     Args:
       config: the settings.
-      heartbeat: told what this rank does, for whoever watches it.
+      heartbeat: shows whoever watches what this rank does.
 
     Returns:
       what `train_summary.json` holds; nothing in the modes that write none.
@@ -121,7 +121,7 @@ def _evaluate(training: Training) -> Results:
         heartbeat.end_batch()
         heartbeat.phase = EVALUATING
 
-    for name, variables in training.state.candidates().items():
+    for name, variables in training.state.weight_sets().items():
         heartbeat.phase = COMPILING
         weights = [variable.read_value() for variable in variables]
         result = training.evaluation(training.eval_batches(), weights, evaluated_a_batch)
@@ -141,7 +141,7 @@ def _keep_best(training: Training, results: Results) -> None:
     state.best_step.assign(state.step)
     if training.ranks.rank == 0:
         path = Path(training.config.model_dir) / finish.BEST_FILE
-        weights_io.save(path, training.network.named_arrays(state.candidates()[name]))
+        weights_io.save(path, training.network.named_arrays(state.weight_sets()[name]))
 
 
 def _stops_early(training: Training) -> bool:

@@ -76,7 +76,7 @@ class TrainState:
         """Kernels, vectors and statistics."""
         return (*(parameter.value for parameter in self.parameters), self.statistics)
 
-    def candidates(self) -> dict[str, tuple[tf.Variable, ...]]:
+    def weight_sets(self) -> dict[str, tuple[tf.Variable, ...]]:
         """What may be evaluated and exported: `raw` weights, and `ema` if there is one.
 
         Each is (kernels, vectors, statistics).

@@ -164,7 +164,7 @@ class Training:
           TrainingError: ranks differ.
         """
         digest = hashlib.sha256()
-        for variables in self.state.candidates().values():
+        for variables in self.state.weight_sets().values():
             for variable in variables:
                 digest.update(variable.numpy().tobytes())
         digests = self.ranks.gather(digest.hexdigest())

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 
-class Stage(NamedTuple):
+class BlockGroup(NamedTuple):
     """One row of the table: `repeats` blocks, of which the first has the stride."""
 
     fused: bool  # Fused-MBConv (one kxk convolution) or MBConv (1x1, then kxk depthwise)
@@ -23,28 +23,28 @@ class Stage(NamedTuple):
 
 
 # fmt: off
-TABLES: dict[str, tuple[Stage, ...]] = {
+TABLES: dict[str, tuple[BlockGroup, ...]] = {
     "efficientnetv2-b0": (
-        Stage(True, 1, 32, 16, 1, 1, 0), Stage(True, 2, 16, 32, 4, 2, 0),
-        Stage(True, 2, 32, 48, 4, 2, 0), Stage(False, 3, 48, 96, 4, 2, 0.25),
-        Stage(False, 5, 96, 112, 6, 1, 0.25), Stage(False, 8, 112, 192, 6, 2, 0.25),
+        BlockGroup(True, 1, 32, 16, 1, 1, 0), BlockGroup(True, 2, 16, 32, 4, 2, 0),
+        BlockGroup(True, 2, 32, 48, 4, 2, 0), BlockGroup(False, 3, 48, 96, 4, 2, 0.25),
+        BlockGroup(False, 5, 96, 112, 6, 1, 0.25), BlockGroup(False, 8, 112, 192, 6, 2, 0.25),
     ),
     "efficientnetv2-s": (
-        Stage(True, 2, 24, 24, 1, 1, 0), Stage(True, 4, 24, 48, 4, 2, 0),
-        Stage(True, 4, 48, 64, 4, 2, 0), Stage(False, 6, 64, 128, 4, 2, 0.25),
-        Stage(False, 9, 128, 160, 6, 1, 0.25), Stage(False, 15, 160, 256, 6, 2, 0.25),
+        BlockGroup(True, 2, 24, 24, 1, 1, 0), BlockGroup(True, 4, 24, 48, 4, 2, 0),
+        BlockGroup(True, 4, 48, 64, 4, 2, 0), BlockGroup(False, 6, 64, 128, 4, 2, 0.25),
+        BlockGroup(False, 9, 128, 160, 6, 1, 0.25), BlockGroup(False, 15, 160, 256, 6, 2, 0.25),
     ),
     "efficientnetv2-m": (
-        Stage(True, 3, 24, 24, 1, 1, 0), Stage(True, 5, 24, 48, 4, 2, 0),
-        Stage(True, 5, 48, 80, 4, 2, 0), Stage(False, 7, 80, 160, 4, 2, 0.25),
-        Stage(False, 14, 160, 176, 6, 1, 0.25), Stage(False, 18, 176, 304, 6, 2, 0.25),
-        Stage(False, 5, 304, 512, 6, 1, 0.25),
+        BlockGroup(True, 3, 24, 24, 1, 1, 0), BlockGroup(True, 5, 24, 48, 4, 2, 0),
+        BlockGroup(True, 5, 48, 80, 4, 2, 0), BlockGroup(False, 7, 80, 160, 4, 2, 0.25),
+        BlockGroup(False, 14, 160, 176, 6, 1, 0.25), BlockGroup(False, 18, 176, 304, 6, 2, 0.25),
+        BlockGroup(False, 5, 304, 512, 6, 1, 0.25),
     ),
     "efficientnetv2-l": (
-        Stage(True, 4, 32, 32, 1, 1, 0), Stage(True, 7, 32, 64, 4, 2, 0),
-        Stage(True, 7, 64, 96, 4, 2, 0), Stage(False, 10, 96, 192, 4, 2, 0.25),
-        Stage(False, 19, 192, 224, 6, 1, 0.25), Stage(False, 25, 224, 384, 6, 2, 0.25),
-        Stage(False, 7, 384, 640, 6, 1, 0.25),
+        BlockGroup(True, 4, 32, 32, 1, 1, 0), BlockGroup(True, 7, 32, 64, 4, 2, 0),
+        BlockGroup(True, 7, 64, 96, 4, 2, 0), BlockGroup(False, 10, 96, 192, 4, 2, 0.25),
+        BlockGroup(False, 19, 192, 224, 6, 1, 0.25), BlockGroup(False, 25, 224, 384, 6, 2, 0.25),
+        BlockGroup(False, 7, 384, 640, 6, 1, 0.25),
     ),
 }
 # fmt: on
