@@ -69,13 +69,13 @@ def _run(arguments: Sequence[str]) -> int:
             except Exception as error:
                 if failures.input_error(error) is not None:
                     raise
-                return _tell_failure(error, None if values.verbose else output / LOG_FILE)
+                return _report_failure(error, None if values.verbose else output / LOG_FILE)
     for line in lines:
         print(one_line(line))
     return failures.DONE
 
 
-def _tell_failure(error: Exception, log: Path | None) -> int:
+def _report_failure(error: Exception, log: Path | None) -> int:
     """Says in one line why a step failed; the rest goes into the log, if there is one."""
     where = ""
     if log is None:

@@ -94,8 +94,8 @@ class _Combiner(beam.CombineFn):
 
     def extract_output(self, accumulator: _Accumulator) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
-        for place, name in enumerate(self._names):
-            counts = accumulator.counts[place * tally.SIZE : (place + 1) * tally.SIZE]
+        for index, name in enumerate(self._names):
+            counts = accumulator.counts[index * tally.SIZE : (index + 1) * tally.SIZE]
             for metric, value in _figures(counts).items():
                 result[tfma.metrics.MetricKey(metric, name)] = value
         if len(self._names) > 1:

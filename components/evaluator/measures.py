@@ -116,8 +116,8 @@ def figures(counts: np.ndarray, confidence: float) -> dict[str, Any]:
     """
     examples = int(counts[tally.EXAMPLES])
     result: dict[str, Any] = {}
-    for name, place in ((metric_names.TOP_1, tally.RIGHT_1), (metric_names.TOP_5, tally.RIGHT_5)):
-        right = int(counts[place])
+    for name, column in ((metric_names.TOP_1, tally.RIGHT_1), (metric_names.TOP_5, tally.RIGHT_5)):
+        right = int(counts[column])
         result[name] = right / examples
         result[f"{name}_interval"] = list(intervals.proportion(right, examples, confidence))
     return {

@@ -23,12 +23,12 @@ _SIZE_BOUNDS_PX = (32, 64, 128, 256, 512, 1024)
 def size_bucket(height_px: int, width_px: int) -> str:
     """Names the range of the shorter side, as in `64 to 127 px`."""
     side_px = min(height_px, width_px)
-    place = int(np.searchsorted(_SIZE_BOUNDS_PX, side_px, side="right"))
-    if place == 0:
+    index = int(np.searchsorted(_SIZE_BOUNDS_PX, side_px, side="right"))
+    if index == 0:
         return f"below {_SIZE_BOUNDS_PX[0]} px"
-    if place == len(_SIZE_BOUNDS_PX):
+    if index == len(_SIZE_BOUNDS_PX):
         return f"{_SIZE_BOUNDS_PX[-1]} px and more"
-    return f"{_SIZE_BOUNDS_PX[place - 1]} to {_SIZE_BOUNDS_PX[place] - 1} px"
+    return f"{_SIZE_BOUNDS_PX[index - 1]} to {_SIZE_BOUNDS_PX[index] - 1} px"
 
 
 def read_records(slice_features: Sequence[str]) -> Any:

@@ -1,7 +1,7 @@
 """What is counted of predictions: whole numbers, so that sums do not depend on their order.
 
 A tally is an int64 vector. The tally of a set of images is the sum of those of its images. The
-places in it have names below. Losses and confidences are counted in units of 1 / SCALE.
+positions in it have names below. Losses and confidences are counted in units of 1 / SCALE.
 """
 
 import numpy as np
@@ -68,8 +68,8 @@ def tallies(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, 
 def pairs(candidate: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Counts who alone was right: of tallies [B, SIZE] of the same images, int64 [B, 4]."""
     columns = []
-    for place in (RIGHT_1, RIGHT_5):
-        one, other = candidate[:, place], baseline[:, place]
+    for column in (RIGHT_1, RIGHT_5):
+        one, other = candidate[:, column], baseline[:, column]
         columns += [one & ~other & 1, other & ~one & 1]
     return np.stack(columns, axis=1)
 
