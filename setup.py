@@ -38,9 +38,13 @@ setuptools.setup(
         "simplejpeg>=1.8,<2",  # decodes JPEG, and gives libjpeg's complaints as errors
         "pyarrow>=10,<24",  # the dataset's manifest and predictions as Parquet
         "psutil>=5.9,<8",  # ends a training job with all that it started
+        # ML Metadata's own clients do not say why a server refuses, nor lock what they create.
+        "psycopg[binary]>=3.2,<4",
+        "pymysql>=1.1,<2",
         "pydantic>=2.10,<3",  # the typed configuration (2.10: defaults that follow from others)
         "pyyaml>=6,<7",
         "rich>=13,<16",  # progress and summary on a terminal
+        "tenacity>=8.2.3,<10",  # waiting for a store that is away
         "scipy>=1.11,<2",  # confidence intervals and tests of proportions
         "scikit-learn>=1.3,<2",  # the digits corpus of the demo
     ],

@@ -9,10 +9,8 @@ import dataclasses
 import json
 import posixpath
 from pathlib import Path
-from typing import Any
 
 from tfx import types
-from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
@@ -21,6 +19,8 @@ from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.evaluator.verdict import Override
 from components.pusher import executor as pusher_executor
+from pipeline.mlmd.connection import Connection
+from pipeline.mlmd.handle import Handle
 from pipeline.mlmd.run_record import RunRecord
 from preprocessing.errors import InputError
 
@@ -53,7 +53,7 @@ class Blessed:
     outputs: dict[tuple[str, str], types.Artifact]
 
 
-def bless(connection: Any, run_id: str, override: Override, artifacts_dir: Path) -> Blessed:
+def bless(connection: Connection, run_id: str, override: Override, artifacts_dir: Path) -> Blessed:
     """Overrides the gate for a run, and pushes its model.
 
     Args:
@@ -66,7 +66,7 @@ def bless(connection: Any, run_id: str, override: Override, artifacts_dir: Path)
       InputError: the run is not known, did not get as far as that, was blessed anyway, or its
         model failed the serving check, which no override can heal.
     """
-    with metadata.Metadata(connection) as handle:
+    with Handle(connection) as handle:
         record = RunRecord(handle, run_id, artifacts_dir)
         _check(record)
         text = io_utils.read_string_file(

@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from components.example_validator.limits import Limits
-from pipeline import node_names
+from pipeline import node_names, store_uri
 from preprocessing.ingest.options import IngestOptions
 from preprocessing.settings import Float, Settings
 from preprocessing.stage.options import CopyOptions, PictureOptions
@@ -157,8 +157,11 @@ class PipelineSection(Settings):
     no_cache: list[str] = Field(default_factory=list)
     """Names of nodes that run each time, as in [HorovodTrainer]."""
     metadata_uri: str = ""
-    """sqlite://PATH, mysql://, postgresql:// or grpc://HOST:PORT; empty: a SQLite file in the
-    output folder."""
+    """sqlite://PATH, mysql://USER@HOST:PORT/DATABASE, postgresql://USER@HOST:PORT/DATABASE or
+    grpc://HOST:PORT; empty: a SQLite file in the output folder. The password is best given in the
+    environment variable EFFNET_METADATA_PASSWORD."""
+    metadata_wait_secs: Float = Field(600.0, ge=0)
+    """How long a run waits for an ML Metadata server that goes away, before it fails."""
 
     @pydantic.field_validator("no_cache")
     @classmethod
@@ -171,10 +174,8 @@ class PipelineSection(Settings):
 
     @pydantic.field_validator("metadata_uri")
     @classmethod
-    def _known_scheme(cls, uri: str) -> str:
-        schemes = ("sqlite://", "mysql://", "postgresql://", "grpc://")
-        if uri and not uri.startswith(schemes):
-            raise ValueError(f"metadata_uri must start with one of {', '.join(schemes)}")
+    def _can_be_parsed(cls, uri: str) -> str:
+        store_uri.parse(uri)
         return uri
 
 

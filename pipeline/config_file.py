@@ -4,14 +4,16 @@ import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
+from pipeline import store_uri
 from pipeline.config import PipelineConfig
 from preprocessing.errors import InputError
 from preprocessing.settings import read_settings
 from preprocessing.yaml_values import in_yaml, parse
+
+_MAY_HOLD_PASSWORDS = ("pipeline", "pipeline.metadata_uri")
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
@@ -23,7 +25,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> PipelineConfig:
 
     Raises:
       InputError: the file is missing or does not consist of sections, an override has no `=`, or
-        a key or value is refused.
+        a key or value is refused; an override with a password is.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -48,17 +50,8 @@ def dump(config: PipelineConfig) -> str:
     `load` reads it back; only a password in `pipeline.metadata_uri` is masked.
     """
     values = config.model_dump(mode="json")
-    values["pipeline"]["metadata_uri"] = masked(config.pipeline.metadata_uri)
+    values["pipeline"]["metadata_uri"] = store_uri.masked(config.pipeline.metadata_uri)
     return yaml.safe_dump(values, sort_keys=False)
-
-
-def masked(uri: str) -> str:
-    """A URI whose password, if it has one, is `***`."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    user, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
 
 
 def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
@@ -68,6 +61,8 @@ def _with_override(values: dict[str, Any], override: str) -> dict[str, Any]:
         raise InputError(
             f"--set takes key=value, as in trainer.max_epochs=3. Received: {override!r}"
         )
+    if key in _MAY_HOLD_PASSWORDS:
+        store_uri.refuse_password(text, f"--set {key}")
     result = dict(values)
     section = result
     for part in parts[:-1]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import data_types_utils, metadata
+from tfx.orchestration import data_types_utils
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import (
@@ -21,6 +21,8 @@ from tfx.types import artifact_utils
 from tfx.utils import import_utils
 
 from components.property_driver import PropertyDriver
+from pipeline.mlmd.connection import Connection
+from pipeline.mlmd.handle import Handle
 from pipeline.mlmd.history import Artifacts
 
 
@@ -33,11 +35,17 @@ class Source:
 
 
 class Dag:
-    """A pipeline for one run."""
+    """A pipeline for one run.
 
-    def __init__(self, pipeline: tfx_pipeline.Pipeline, run_id: str, connection):
+    Attributes:
+      connection: where ML Metadata is.
+      metadata: its handle, connected inside of `with`.
+    """
+
+    def __init__(self, pipeline: tfx_pipeline.Pipeline, run_id: str, connection: Connection):
         """Compiles `pipeline`; `connection` is where ML Metadata is."""
         self.connection = connection
+        self.metadata = Handle(connection)
         self.run_id = run_id
         self.ir: pipeline_pb2.Pipeline = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(
@@ -104,13 +112,13 @@ class Dag:
                 pipeline_info=self.ir.pipeline_info,
                 pipeline_run_id=self.run_id,
             )
-            found = driver(metadata.Metadata(self.connection)).properties(info)
+            found = driver(self.metadata).properties(info)
             properties |= {key: value for key, value in found.items() if value is not None}
         return properties
 
     def to_tfx(self, artifacts: Artifacts) -> dict[str, list]:
         """The same artifacts as TFX's Python objects."""
-        with metadata.Metadata(self.connection) as handle:
+        with self.metadata as handle:
             store = handle.store
             return {
                 key: [_to_tfx(store, artifact) for artifact in values]
@@ -136,7 +144,7 @@ class Dag:
                     data_types_utils.set_metadata_value(parameter, value)
         return launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=metadata.Metadata(self.connection),
+            mlmd_connection=self.metadata,
             pipeline_info=self.ir.pipeline_info,
             pipeline_runtime_spec=self.ir.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(self._deployment, node_id),

@@ -132,7 +132,7 @@ def run_command(name: str, function: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return failures.DONE
     except Exception as error:
-        if failures.input_error(error) is None:
+        if failures.input_error(error) is None and failures.server_away(error) is None:
             traceback.print_exc()
         print(f"{name}: {one_line(failures.one_line(error))}", file=sys.stderr)
         return failures.status_of(error)

@@ -18,6 +18,17 @@ class InputError(ValueError):
         super().__init__(one_line(message))
 
 
+class AwayError(ConnectionError):
+    """A server that the work needs does not answer: nobody's fault here, and it may be back soon.
+
+    The message is one line: which server, and what it said. The command line prints it without a
+    traceback and ends with exit status 3.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
+
 class UnusableCorpusError(InputError):
     """So much of a corpus cannot be used that the work stops.
 

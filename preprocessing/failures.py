@@ -1,6 +1,6 @@
 """What went wrong, in one line, and the exit status that it means."""
 
-from preprocessing.errors import InputError, UnusableCorpusError
+from preprocessing.errors import AwayError, InputError, UnusableCorpusError
 
 # Exit statuses of all commands.
 DONE, SAID_NO, BAD_INPUT, STEP_FAILED = 0, 1, 2, 3
@@ -29,14 +29,19 @@ def unusable_corpus(error: BaseException) -> UnusableCorpusError | None:
     return next((e for e in chain(error) if isinstance(e, UnusableCorpusError)), None)
 
 
+def server_away(error: BaseException) -> AwayError | None:
+    """The outermost AwayError among the causes, None if no server is to blame."""
+    return next((cause for cause in chain(error) if isinstance(cause, AwayError)), None)
+
+
 def one_line(error: BaseException) -> str:
-    """What a person should read first: the input's fault, or the error's last line.
+    """What a person should read first: the fault of input or server, or the error's last line.
 
     Beam puts a worker's whole traceback into the message, of which the last line is the error.
     """
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "interrupted"
-    blamed = input_error(error)
+    blamed = input_error(error) or server_away(error)
     if blamed is not None:
         return str(blamed)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

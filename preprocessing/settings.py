@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 
 from preprocessing.errors import InputError
+from preprocessing.text import without_passwords
 from preprocessing.yaml_values import in_yaml
 
 
@@ -127,7 +128,7 @@ def _one_line(cls: type[Settings], detail: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = in_yaml(value)
+    text = without_passwords(in_yaml(value))
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
 
 

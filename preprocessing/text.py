@@ -1,5 +1,6 @@
 """Text that can be shown on a line: what may stand in it, and how the rest is escaped."""
 
+import re
 import unicodedata
 
 # Control characters, lone surrogates, line and paragraph separators, and characters without a
@@ -9,6 +10,10 @@ _ESCAPED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp", "Cf"})
 _JOINERS = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 # How `os.fsdecode` writes the bytes of a name that are no UTF-8.
 _FIRST_BYTE_SURROGATE, _LAST_BYTE_SURROGATE = 0xDC80, 0xDCFF
+
+
+# Up to the last @ of a word: a password may hold any character.
+_PASSWORD_IN_URI = re.compile(r"(\w[\w+.-]*://[^\s:/@]*):\S*@")
 
 
 def is_one_line(text: str) -> bool:
@@ -21,6 +26,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if _is_shown(char) else _escaped(char) for char in text)
+
+
+def without_passwords(text: str) -> str:
+    """The text, with `***` for the password of each URI in it, as in `mysql://me:***@host`."""
+    return _PASSWORD_IN_URI.sub(r"\1:***@", text)
 
 
 def _is_shown(char: str) -> bool:

@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import yaml
-from ml_metadata import errors
-from ml_metadata.proto import metadata_store_pb2
 
 from lineage.reading.from_files import FileRuns
 from lineage.reading.from_store import StoreRuns
 from lineage.reading.source import RunSource
 from lineage.record.files import FOLDER
-from pipeline import config_file
 from pipeline import output_dir as folders
+from pipeline import store_uri
 from pipeline.mlmd import connection
-from preprocessing import failures
 from preprocessing.errors import InputError
 
 
@@ -54,22 +51,8 @@ def open_runs(
 
 
 def _of_store(uri: str, folder: Path | None) -> StoreRuns:
-    if "***" in uri:
-        raise InputError("the config of the run was kept without a password; give --metadata_uri")
-    config = connection.connection_config(uri, Path())
-    if isinstance(config, metadata_store_pb2.ConnectionConfig) and config.HasField("sqlite"):
-        if not Path(config.sqlite.filename_uri).is_file():
-            raise InputError(f"ML Metadata must be a SQLite file. Received: {uri!r}")
-        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    try:
-        store = connection.open_store(config)
-        store.get_context_types()
-    except (errors.StatusError, RuntimeError) as error:
-        raise InputError(
-            f"ML Metadata at {config_file.masked(uri)} cannot be reached: "
-            f"{failures.one_line(error)}"
-        ) from error
-    return StoreRuns(store, f"ML Metadata at {config_file.masked(uri)}", folder)
+    store = connection.open_to_read(uri)
+    return StoreRuns(store, f"ML Metadata at {store_uri.masked(uri)}", folder)
 
 
 def _configured_uri(folder: Path) -> str:

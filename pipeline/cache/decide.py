@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import data_types_utils, metadata
+from tfx.orchestration import data_types_utils
 
 from components import package_versions
 from components.stored_names import CODE_HISTORY, CONTENT_FINGERPRINT, JOB_CONFIG, MADE_IN_RUN
@@ -89,7 +89,7 @@ def decide(
     inputs = dag.inputs(node_id, outputs)
     # A driver may look at any input, so it has to wait for all.
     properties = dag.static_properties(node_id) if unknown else dag.properties(node_id, inputs)
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         key_inputs = _key_inputs(dag, node_id, properties, _identities(handle.store, inputs))
         if off is not None:
             return Decision("miss", off, key_inputs, properties)
@@ -147,7 +147,7 @@ def key_inputs_now(dag: Dag, node_id: str, inputs: Artifacts) -> KeyInputs:
       InputError: a driver found that something it looks at is not usable.
     """
     properties = dag.properties(node_id, inputs)
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         return _key_inputs(dag, node_id, properties, _identities(handle.store, inputs))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import metadata
 from tfx.orchestration.portable import execution_publish_utils
 from tfx.orchestration.portable.mlmd import context_lib
 
@@ -35,7 +34,7 @@ def publish(
     """
     node = dag.nodes[node_id]
     tfx_inputs, tfx_outputs = dag.to_tfx(inputs), dag.to_tfx(outputs)
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         contexts = context_lib.prepare_contexts(handle, node.contexts)
         execution = execution_publish_utils.register_execution(
             handle,
@@ -58,7 +57,7 @@ def record(dag: Dag, execution_id: int, key_inputs: KeyInputs) -> Artifacts:
     Returns:
       The outputs by key.
     """
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         outputs = History(handle.store, dag.name).outputs(execution_id)
         artifacts = [artifact for values in outputs.values() for artifact in values]
         for artifact in artifacts:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import config_file
+from pipeline import config_file, store_uri
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from preprocessing import failures
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--metadata_uri",
         metavar="URI",
-        help="where ML Metadata is, if the run's config has a password in it",
+        help="where ML Metadata is now, if not where it was in the run",
     )
     parser.set_defaults(function=run)
 
@@ -48,11 +48,9 @@ def run(args: argparse.Namespace) -> int:
     output_dir = folders.find(args.output_dir)
     run_id = _last_run(output_dir) if args.run == LATEST else args.run
     config = _config(output_dir, run_id)
+    if args.metadata_uri:
+        store_uri.refuse_password(args.metadata_uri, "--metadata_uri")
     uri = args.metadata_uri or config.pipeline.metadata_uri
-    if "***" in uri:
-        raise InputError(
-            f"the config of run {run_id!r} was kept without its password; give --metadata_uri"
-        )
     with folders.locked(output_dir), OutputCapture() as capture:
         with capture.to_file(folders.log_dir(output_dir, run_id) / "bless.log"):
             # Importing TFX takes seconds, and prints.

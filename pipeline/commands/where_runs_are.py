@@ -5,6 +5,7 @@ import sys
 
 from lineage.reading.opening import open_runs
 from lineage.reading.source import RunSource
+from pipeline import store_uri
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def open_source(args: argparse.Namespace) -> RunSource:
     """Opens what the options say."""
+    if args.metadata_uri:
+        store_uri.refuse_password(args.metadata_uri, "--metadata_uri")
     return open_runs(args.output_dir, args.metadata_uri, args.records)
 
 

@@ -1,85 +1,140 @@
 """Connections to ML Metadata from the `pipeline.metadata_uri` of a config."""
 
+import dataclasses
+import os
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from ml_metadata import errors
 from ml_metadata.metadata_store import metadata_store
-from ml_metadata.proto import metadata_store_pb2
 
-from preprocessing import failures
+from pipeline import store_uri
+from pipeline.mlmd import servers
+from pipeline.mlmd.away import Patience, StoreAwayError
+from pipeline.mlmd.patient_store import PatientStore
+from pipeline.store_uri import MASK, PASSWORD_VARIABLE, StoreUri
 from preprocessing.errors import InputError
 
-Connection = metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
+# Before anything has run, a person waits who may have mistyped the host.
+START_WAIT_SECS = 30.0
+# Who asks for runs waits for an answer.
+READ_WAIT_SECS = 5.0
 
 
-def connection_config(uri: str, default_path: Path) -> Connection:
-    """The ml-metadata connection that a URI means.
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """Where ML Metadata is.
+
+    Attributes:
+      uri: the place, and the password.
+      patience: how long to wait for it when it is away; shared by all who use the connection.
+    """
+
+    uri: StoreUri
+    patience: Patience = dataclasses.field(
+        default_factory=lambda: Patience(START_WAIT_SECS), compare=False, repr=False
+    )
+
+
+def locate(uri: str, default_path: Path) -> Connection:
+    """The connection that a URI means; nothing is connected.
 
     Args:
-      uri: `sqlite://PATH`, `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, `postgresql://...` the
-        same, `grpc://HOST:PORT`, or empty.
-      default_path: the SQLite file where `uri` is empty; its folder is made.
+      uri: as `store_uri.parse` takes it. A password that it lacks, or that is masked in it, is
+        taken from the environment.
+      default_path: the SQLite file where `uri` names none; its folder is made.
 
     Raises:
-      InputError: a part of the URI is missing.
+      InputError: it is no such URI, or its password is masked and not in the environment.
     """
-    scheme, _, rest = uri.partition("://")
-    if scheme in ("", "sqlite"):
-        path = Path(rest) if rest else default_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        config = metadata_store_pb2.ConnectionConfig()
-        config.sqlite.filename_uri = str(path.absolute())
-        config.sqlite.connection_mode = (
-            metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        )
-        return config
-    parts = urlsplit(uri)
-    if not parts.hostname:
-        raise InputError(f"pipeline.metadata_uri needs a host. Received: {uri!r}")
-    if scheme == "grpc":
-        return metadata_store_pb2.MetadataStoreClientConfig(
-            host=parts.hostname, port=parts.port or 8080
-        )
-    database = parts.path.strip("/")
-    if not database or not parts.username:
-        raise InputError(
-            f"pipeline.metadata_uri must be {scheme}://USER:PASSWORD@HOST:PORT/DATABASE. "
-            f"Received host {parts.hostname!r}, database {database!r}"
-        )
-    user, password = unquote(parts.username), unquote(parts.password or "")
-    config = metadata_store_pb2.ConnectionConfig()
-    if scheme == "mysql":
-        config.mysql.host = parts.hostname
-        config.mysql.port = parts.port or 3306
-        config.mysql.database = database
-        config.mysql.user = user
-        config.mysql.password = password
-    else:
-        config.postgresql.host = parts.hostname
-        config.postgresql.port = str(parts.port or 5432)
-        config.postgresql.dbname = database
-        config.postgresql.user = user
-        config.postgresql.password = password
-    return config
-
-
-def connect(uri: str, default_path: Path) -> Connection:
-    """The same connection, tried once.
-
-    Raises:
-      InputError: ML Metadata cannot be reached.
-    """
-    connection = connection_config(uri, default_path)
     try:
-        open_store(connection).get_context_types()
-    except (errors.StatusError, RuntimeError) as error:  # the latter, where a database is away
+        place = store_uri.parse(uri)
+    except ValueError as error:
+        raise InputError(f"pipeline.metadata_uri: {error}") from None
+    if place.scheme == "sqlite":
+        path = Path(place.path) if place.path else default_path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"pipeline.metadata_uri: its folder must be there or be made. Received: "
+                f"{str(path)!r} ({error.strerror})"
+            ) from None
+        return Connection(dataclasses.replace(place, path=str(path.absolute())))
+    if place.password in ("", MASK) and place.user:
+        password = os.environ.get(PASSWORD_VARIABLE, "")
+        if place.password and not password:
+            raise InputError(
+                f"the password of {place} was not kept with the config; set the environment "
+                f"variable {PASSWORD_VARIABLE}"
+            )
+        place = dataclasses.replace(place, password=password)
+    return Connection(place)
+
+
+def connect(
+    uri: str,
+    default_path: Path,
+    *,
+    wait_secs: float = START_WAIT_SECS,
+    tell: Callable[[str], None] | None = None,
+) -> Connection:
+    """The same connection, tried; its database is made where it is not there yet.
+
+    Args:
+      uri: see `locate`.
+      default_path: see `locate`.
+      wait_secs: how long to wait from now on, whenever the store is away.
+      tell: is told if it has to wait now.
+
+    Raises:
+      InputError: ML Metadata cannot be reached in `START_WAIT_SECS`, or refuses.
+    """
+    connection = locate(uri, default_path)
+    patience = connection.patience
+    patience.secs = min(START_WAIT_SECS, wait_secs)
+    told_before, patience.tell = patience.tell, tell or patience.tell
+    try:
+        patience.try_until_back(
+            lambda: servers.create_database(connection.uri),
+            lambda error: isinstance(error, StoreAwayError),
+            f"ML Metadata at {connection.uri}",
+        )
+        with servers.one_at_a_time(connection.uri):
+            open_store(connection).get_context_types()
+    except (StoreAwayError, errors.StatusError) as error:
         raise InputError(
-            f"pipeline.metadata_uri: ML Metadata cannot be reached: {failures.one_line(error)}"
+            f"pipeline.metadata_uri: {error}; start the server, or correct the URI"
         ) from error
+    patience.secs, patience.tell, patience.was_let_in = wait_secs, told_before, True
     return connection
 
 
+def open_to_read(uri: str) -> PatientStore:
+    """A store that is there, to read from it.
+
+    Raises:
+      InputError: `uri` is none, names no file, or the store cannot be reached.
+    """
+    connection = locate(uri, Path())
+    path, is_file = Path(connection.uri.path), connection.uri.scheme == "sqlite"
+    if is_file and not path.is_file():
+        raise InputError(f"ML Metadata must be a SQLite file. Received: {uri!r}")
+    connection.patience.secs = READ_WAIT_SECS
+    try:
+        store = PatientStore(connection.uri, connection.patience, read_only=is_file)
+        store.get_context_types()
+    except (StoreAwayError, errors.StatusError) as error:
+        raise InputError(f"{error}; start the server, or correct the URI") from error
+    return store
+
+
 def open_store(connection: Connection) -> metadata_store.MetadataStore:
-    """The store behind a connection, without TFX, which takes seconds to import."""
-    return metadata_store.MetadataStore(connection)
+    """The store behind a connection, without TFX, which takes seconds to import.
+
+    It waits for a store that is away, on each call, and writes nothing twice.
+
+    Raises:
+      StoreAwayError: the store is away for longer than the connection's patience lasts.
+    """
+    return PatientStore(connection.uri, connection.patience)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import rich.box
 import rich.markup
-from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
 from pipeline.mlmd import connection, moved_artifacts
 from pipeline.output_dir import ARTIFACTS_FOLDER, METADATA_FILE
+from pipeline.store_uri import StoreUri
 from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
@@ -73,9 +73,7 @@ def _connect(config: PipelineConfig, output_dir: Path):
     if uri.startswith("sqlite://"):
         path = Path(uri.removeprefix("sqlite://"))
     if (not uri or uri.startswith("sqlite://")) and not path.exists():
-        empty = metadata_store_pb2.ConnectionConfig()
-        empty.fake_database.SetInParent()
-        return empty
+        return connection.Connection(StoreUri("sqlite", path=":memory:"))
     return connection.connect(uri, output_dir / METADATA_FILE)
 
 

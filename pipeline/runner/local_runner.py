@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import metadata
 
 from pipeline.cache import decide, records
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
+from pipeline.mlmd.away import StoreAwayError
 from pipeline.mlmd.history import Artifacts
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.progress_display import reports_shown_by
@@ -120,13 +120,16 @@ def _run_node(
         return "ran", decision.why, made
     except BaseException:
         logging.exception("Node %s failed", node_id)  # into the node's log, with the traceback
-        run_claims.fail_own_executions(dag)
+        try:
+            run_claims.fail_own_executions(dag)
+        except StoreAwayError:  # which may be why the node failed
+            logging.exception("what node %s began is not marked as failed", node_id)
         raise
 
 
 def _check_complete(dag: Dag, info) -> None:
     """The launcher does not raise where the inputs of an execution could not be resolved."""
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         [execution] = handle.store.get_executions_by_id([info.execution_id])
     states = metadata_store_pb2.Execution
     if execution.last_known_state != states.COMPLETE:

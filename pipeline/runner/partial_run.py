@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import data_types_utils, metadata
+from tfx.orchestration import data_types_utils
 from tfx.orchestration.portable import partial_run_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
@@ -84,7 +84,7 @@ def plan(dag: Dag, first: str | None, last: str | None) -> Plan:
             f"--until {last}"
         )
     needed = set().union(*(dag.ancestors(node_id) for node_id in running)) - running
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         reuse = _choose(History(handle.store, dag.name), dag, needed, first or "")
     feeding = {s.node_id for n in running for found in dag.sources(n).values() for s in found}
     for node_id in sorted(feeding & needed):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
-from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 
 from pipeline.dag import Dag
@@ -30,7 +29,7 @@ def claim(dag: Dag, output_dir: Path) -> None:
       InputError: ML Metadata, which is shared, has a run of this name from elsewhere.
     """
     first = next(iter(dag.nodes.values()))
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         context_lib.prepare_contexts(handle, first.contexts)
         context = _run_context(handle.store, dag.run_id)
         if OUTPUT_DIR in context.custom_properties:
@@ -57,7 +56,7 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
       What was marked, as `<node> of run <run>`. Executions of other folders on other hosts, and
       of runs that do not say where they run, are left alone.
     """
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         past = History(handle.store, dag.name)
         dead, names = [], []
         for node_id in dag.nodes:
@@ -74,7 +73,7 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
 
 def fail_own_executions(dag: Dag) -> None:
     """Marks as failed what this run began: the launcher does not for Ctrl-C and SIGTERM."""
-    with metadata.Metadata(dag.connection) as handle:
+    with dag.metadata as handle:
         context = _run_context(handle.store, dag.run_id)
         if context is not None:
             running = [

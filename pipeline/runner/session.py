@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_metadata.errors import StatusError
 
-from pipeline import config_file
+from pipeline import config_file, store_uri
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
@@ -20,6 +20,7 @@ from pipeline.mlmd import connection, moved_artifacts
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
+from preprocessing.errors import AwayError
 from preprocessing.files.working_folder import working_folder
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
@@ -66,12 +67,14 @@ def run(
             console.print(f"{'note':<10} {one_line(note)}")
         with capture.to_file(log_dir / "startup.log"):
             # Importing TFX takes seconds and prints: not before the checks, and into the log.
-            from pipeline import served_override
             from pipeline.runner import build_dag, local_runner, partial_run, run_claims
 
             logging.getLogger().setLevel(logging.INFO)
             store = connection.connect(
-                config.pipeline.metadata_uri, output_dir / folders.METADATA_FILE
+                config.pipeline.metadata_uri,
+                output_dir / folders.METADATA_FILE,
+                wait_secs=config.pipeline.metadata_wait_secs,
+                tell=console.print,
             )
             moved = moved_artifacts.follow(
                 connection.open_store(store), output_dir / folders.ARTIFACTS_FOLDER
@@ -101,8 +104,7 @@ def run(
             with capture.to_file(log_dir / "finish.log"):
                 if error is None:
                     folder = str(build_dag.push_dir(config, output_dir))
-                    opened = connection.open_store(store)
-                    results = served_override.with_override(opened, results, folder)
+                    results = _with_override(store, results, folder)
                 summary, lines = _finish(config, run_id, results, error, output_dir)
                 lines += _end_record(recorder, facts, summary)
         except OSError as unwritten:  # a full disk, which may be why a node failed as well
@@ -117,11 +119,24 @@ def run(
         return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
 
 
+def _with_override(
+    store: connection.Connection, results: list[NodeResult], push_dir: str
+) -> list[NodeResult]:
+    """The results, with an override that stands, as far as ML Metadata can be asked."""
+    from pipeline import served_override
+
+    try:
+        return served_override.with_override(connection.open_store(store), results, push_dir)
+    except AwayError:  # what the run made is there all the same
+        logging.exception("whether an override serves the model is not known")
+        return results
+
+
 def _end_record(recorder: Recorder, facts: RunFacts, summary: Mapping[str, Any]) -> list[str]:
     """Completes the run's record; what a person should know where the store cannot take it."""
     try:
         recorder.ended(facts, summary)
-    except StatusError as error:  # what the run made is there all the same
+    except (StatusError, AwayError) as error:  # what the run made is there all the same
         return [f"record     not complete, ML Metadata did not take it: {failures.one_line(error)}"]
     return []
 
@@ -156,7 +171,7 @@ def _finish(
     summary = summary_lib.summarize(run_id, results, page_file, failure, cause)
     page.write(page_file, config, summary, results)
     summary_lib.write(output_dir / folders.SUMMARY_FILE, summary)
-    metadata_uri = config_file.masked(config.pipeline.metadata_uri)
+    metadata_uri = store_uri.masked(config.pipeline.metadata_uri)
     metadata = metadata_uri or str(output_dir / folders.METADATA_FILE)
     # With --verbose the log went to the terminal.
     log = error.log if error is not None and error.log.exists() else None
