@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from digits_records import digits_dir, make_tiny
 from PIL import Image
+from store_servers import mariadb, mlmd_service, postgresql
 
 pytest_plugins = ["deadlines"]
 # Fixtures of another file that all tests may use.
-__all__ = ["digits_dir", "make_tiny"]
+__all__ = ["digits_dir", "make_tiny", "mariadb", "mlmd_service", "postgresql"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

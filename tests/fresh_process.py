@@ -29,6 +29,7 @@ _CONTEXT.set_forkserver_preload(
         "components.horovod_trainer.executor",
         "pipeline.cli",
         "pipeline.runner.session",
+        "pipeline.runner.local_runner",
     ]
 )
 _PR_SET_PDEATHSIG = 1

@@ -65,11 +65,11 @@ def corpus(train: int = 6, evaluation: int = 4, classes: Sequence[str] = ("cat",
 class MadeRuns:
     """An output folder with a store, to which runs are added."""
 
-    def __init__(self, folder: Path, connection_config=None):
+    def __init__(self, folder: Path, where: connection.Connection | None = None):
         self.folder, self.artifacts = folder, folder / "artifacts"
         folder.mkdir(parents=True, exist_ok=True)
-        config = connection_config or connection.connection_config("", folder / "metadata.sqlite")
-        self.connection, self.store = config, connection.open_store(config)
+        self.connection = where or connection.locate("", folder / "metadata.sqlite")
+        self.store = connection.open_store(self.connection)
         self.count = 0
 
     def start(self, run_id: str = "", **settings: Any) -> "MadeRun":

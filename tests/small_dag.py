@@ -3,13 +3,13 @@
 import io
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
-from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
@@ -17,12 +17,15 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from components.property_driver import PropertyDriver
 from pipeline.console import RunConsole
 from pipeline.dag import Dag
-from pipeline.mlmd.connection import connection_config
+from pipeline.mlmd.connection import Connection, locate
+from pipeline.mlmd.handle import Handle
 from pipeline.runner import local_runner, partial_run, run_claims
 from preprocessing.files.code_digest import code_digest
 from preprocessing.output_capture import OutputCapture
 
 KILL, FAIL, CTRL_C = "kill", "fail", "ctrl-c"
+# What the Writer of a test's own process does while it writes.
+WHILE_WRITING: list[Callable[[], None]] = []
 
 
 class WriterSpec(types.ComponentSpec):
@@ -43,6 +46,8 @@ class WriterExecutor(base_executor.BaseExecutor):
         (folder / "data").mkdir()
         (folder / "data" / "text.txt").write_text(text + exec_properties.get("watched", ""))
         (folder / "length.txt").write_text(str(len(text)))
+        for act in WHILE_WRITING:
+            act()
         if text == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
         if text == CTRL_C:
@@ -139,9 +144,9 @@ def make_pipeline(root: Path, text: str, **more) -> tfx_pipeline.Pipeline:
 class SmallRuns:
     """Runs of the small DAG in an output folder, one after the other."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, connection: Connection | None = None):
         self.folder = folder
-        self.connection = connection_config("", folder / "metadata.sqlite")
+        self.connection = connection or locate("", folder / "metadata.sqlite")
         self.count = 0
         self.claimed_by = folder
 
@@ -168,7 +173,7 @@ class SmallRuns:
 
     def states(self) -> dict[int, str]:
         """The states of all executions, by number."""
-        with metadata.Metadata(self.connection) as handle:
+        with Handle(self.connection) as handle:
             return {
                 e.id: metadata_store_pb2.Execution.State.Name(e.last_known_state)
                 for e in handle.store.get_executions()

@@ -16,12 +16,12 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from sklearn.datasets import load_digits
-from tfx.orchestration import metadata
 from trainings import kill_family, wait_until
 
 from components.stored_names import RUN_FILES
 from pipeline import cli
-from pipeline.mlmd.connection import connection_config
+from pipeline.mlmd.connection import locate
+from pipeline.mlmd.handle import Handle
 
 # The first test waits for a whole run.
 pytestmark = pytest.mark.timeout(900)
@@ -251,7 +251,7 @@ def test_run_after_a_killed_one_simply_works_and_makes_the_same(tmp_path, config
     states = _states(_summary(tmp_path))
     assert states["ImagePreprocessor"] == "cached"
     assert states["HorovodTrainer"] == "ran"
-    with metadata.Metadata(connection_config("", tmp_path / "metadata.sqlite")) as handle:
+    with Handle(locate("", tmp_path / "metadata.sqlite")) as handle:
         ended = [execution.last_known_state for execution in handle.store.get_executions()]
     assert metadata_store_pb2.Execution.RUNNING not in ended
     assert metadata_store_pb2.Execution.FAILED in ended

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import metadata
 from tfx.orchestration.portable import execution_publish_utils
 from tfx.orchestration.portable.mlmd import context_lib
 from tfx.types import standard_artifacts
@@ -16,7 +15,8 @@ from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.pusher import executor as pusher_executor
 from pipeline import bless, cli, served_override
-from pipeline.mlmd.connection import connection_config, open_store
+from pipeline.mlmd.connection import locate, open_store
+from pipeline.mlmd.handle import Handle
 from pipeline.mlmd.run_record import RunRecord
 from pipeline.node_result import NodeResult
 from pipeline.report import summary
@@ -41,7 +41,7 @@ class _Run:
 
     def __init__(self, folder: Path, artifact, serves: bool = True, blessed: bool = False):
         self.folder, self.push_dir = folder, folder / "serving" / "digits"
-        self.connection = connection_config("", folder / "metadata.sqlite")
+        self.connection = locate("", folder / "metadata.sqlite")
         model = artifact(standard_artifacts.Model, folder / "model")
         saved = folder / "model" / "Format-Serving"
         saved.mkdir()
@@ -57,7 +57,7 @@ class _Run:
         evaluator_executor.write_blessing(blessing, said, model)
         (folder / "verdict" / "confusion.json").write_text("[]")
         pushed = artifact(standard_artifacts.PushedModel, folder / "pushed")
-        with metadata.Metadata(self.connection) as handle:
+        with Handle(self.connection) as handle:
             self._publish(handle, "HorovodTrainer", {}, {"model": model})
             self._publish(
                 handle, "Evaluator", {"model": model}, {"blessing": blessing, "verdict": judged}
@@ -118,7 +118,7 @@ def test_model_is_pushed_and_the_override_is_visible(tmp_path, artifact):
 def test_override_stands_in_metadata_with_its_story(tmp_path, artifact):
     run = _Run(tmp_path, artifact)
     run.bless()
-    with metadata.Metadata(run.connection) as handle:
+    with Handle(run.connection) as handle:
         store = handle.store
         context = store.get_context_by_type_and_name("pipeline_run", RUN)
         executions = {e.type: e for e in store.get_executions_by_context(context.id)}
@@ -183,7 +183,7 @@ def test_push_that_fails_is_recorded_and_leaves_nothing(tmp_path, artifact):
     (tmp_path / "serving").write_text("a file where the folder should be")
     with pytest.raises(pusher_executor.PushError, match="not pushed"):
         run.bless()
-    with metadata.Metadata(run.connection) as handle:
+    with Handle(run.connection) as handle:
         states = [
             e.last_known_state
             for e in handle.store.get_executions_by_type("components.pusher.component.Pusher")
@@ -207,7 +207,7 @@ def test_wrong_arguments(tmp_path, capsys, arguments, said):
 
 def results_of(run: _Run) -> list[NodeResult]:
     """What a repetition of the run takes from the cache."""
-    with metadata.Metadata(run.connection) as handle:
+    with Handle(run.connection) as handle:
         record = RunRecord(handle, RUN, run.folder)
         by_node: dict[str, dict] = {}
         for (node, key), made in record.outputs.items():

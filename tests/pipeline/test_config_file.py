@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config_file
+from pipeline import config_file, store_uri
 from pipeline.config import PipelineConfig
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig
@@ -33,7 +33,7 @@ def minimal(tmp_path) -> Path:
         ("evaluation.min_top_1=97", "evaluation.min_top_1: must be 1 or less. Received: 97"),
         ("evaluation.min_top_1=null", "a gate needs at least one rule"),
         ("trainer.data_dir=x", "trainer.data_dir is set by the pipeline"),
-        ("pipeline.metadata_uri=oracle://x", "metadata_uri must start with one of sqlite://"),
+        ("pipeline.metadata_uri=oracle://x", "metadata_uri: must start with one of sqlite://"),
         ("pipeline.name=My Pipeline", "pipeline.name: must be lower-case letters, digits and hyp"),
         ("pipeline.name=[a, b]", "pipeline.name: must be text; put a number"),
         ("pipeline.enable_cache=3", "pipeline.enable_cache: must be true or false. Received: 3"),
@@ -192,7 +192,7 @@ def test_shipped_configs_are_valid():
     ],
 )
 def test_passwords_are_not_shown(uri, shown):
-    assert config_file.masked(uri) == shown
+    assert store_uri.masked(uri) == shown
 
 
 def test_the_published_recipe_is_the_default_of_the_trainer():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tfx.orchestration import metadata
 
 from components.stored_names import CONTENT_FINGERPRINT
 from pipeline import cli
-from pipeline.mlmd.connection import connection_config
+from pipeline.mlmd.connection import locate
+from pipeline.mlmd.handle import Handle
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -107,7 +107,7 @@ def test_warnings_are_seen_and_the_accepted_corpus_is_the_next_to_compare_with(
     assert [anomaly["text"] for anomaly in summary["anomalies"]] == texts
 
     # Statistics of the same images that differ in some digit are not those of another corpus.
-    with metadata.Metadata(connection_config("", tmp_path / "out" / "metadata.sqlite")) as handle:
+    with Handle(locate("", tmp_path / "out" / "metadata.sqlite")) as handle:
         statistics = handle.store.get_artifacts_by_type("ExampleStatistics")
         for artifact in statistics:
             artifact.custom_properties[CONTENT_FINGERPRINT].string_value = "of other digits"

@@ -19,7 +19,7 @@ def test_texts_of_earlier_versions_are_read():
 
 
 def test_store_keeps_it_outside_of_its_index_of_strings(tmp_path):
-    config = connection.connection_config("", tmp_path / "metadata.sqlite")
+    config = connection.locate("", tmp_path / "metadata.sqlite")
     store = connection.open_store(config)
     kind = store.put_context_type(metadata_store_pb2.ContextType(name="run"))
     context = metadata_store_pb2.Context(type_id=kind, name="one")

@@ -7,9 +7,9 @@ from pathlib import Path
 import fresh_process
 import pytest
 from small_dag import CTRL_C, KILL, SmallRuns
-from tfx.orchestration import metadata
 
 from pipeline.mlmd import names
+from pipeline.mlmd.handle import Handle
 from pipeline.node_result import NodeError
 from pipeline.runner import run_claims
 from preprocessing.errors import InputError
@@ -57,7 +57,7 @@ def test_run_of_another_folder_is_dead_when_nobody_holds_its_lock(tmp_path):
 def test_folder_is_known_by_its_name_and_not_by_host_or_path(tmp_path):
     run_and_be_killed(tmp_path, tmp_path / "out")
     small = SmallRuns(tmp_path)
-    with metadata.Metadata(small.connection) as handle:
+    with Handle(small.connection) as handle:
         run = handle.store.get_context_by_type_and_name("pipeline_run", "run-101")
         run.custom_properties[names.HOST].string_value = "another-host"
         handle.store.put_contexts([run])
