@@ -19,7 +19,7 @@ _FORMS = {
     "grpc": "grpc://HOST:PORT",
 }
 # A host, or an IPv6 address in brackets; a port; a database.
-_PLACE = re.compile(r"(?:\[([^\]]+)\]|([^:/?#\[\]]+))(?::(\d+))?(?:/([\w$-]*))?")
+_LOCATION = re.compile(r"(?:\[([^\]]+)\]|([^:/?#\[\]]+))(?::(\d+))?(?:/([\w$-]*))?")
 MAX_PORT = 65535
 
 
@@ -72,9 +72,9 @@ def parse(uri: str) -> StoreUri:
     if not separator or scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise ValueError(f"must start with one of {known}. Received: {masked(uri)}")
-    login, _, place = rest.rpartition("@")
+    login, _, location = rest.rpartition("@")
     user, _, password = login.partition(":")
-    found = _PLACE.fullmatch(place)
+    found = _LOCATION.fullmatch(location)
     host, port, database = _parts(found, scheme)
     is_server = scheme == "grpc"
     wrong = found is None or bool(login) == is_server or bool(database) == is_server
@@ -100,13 +100,13 @@ def masked(uri: str) -> str:
         scheme, rest = "", uri
     if scheme == "sqlite":
         return uri
-    login, at, place = rest.rpartition("@")
+    login, at, location = rest.rpartition("@")
     if not at and scheme == "grpc":
         return uri
     # Without an @, what looks like a port may be the password before it.
-    user, colon, _ = (login if at else place).partition(":")
-    place, options, _ = place.partition("?")
-    shown = f"{place}{options and f'?{MASK}'}" if at else ""
+    user, colon, _ = (login if at else location).partition(":")
+    location, options, _ = location.partition("?")
+    shown = f"{location}{options and f'?{MASK}'}" if at else ""
     return f"{scheme}{separator}{user}{colon and f':{MASK}'}{at}{shown}"
 
 

@@ -1,8 +1,8 @@
 """Whether and how a training goes on from a checkpoint that was made with something else.
 
-A checkpoint is a place in one sequence of batches. Where the sequence is the same and only cut into
-other batches, or longer, the place is found in it; anything else is another training. Nothing here
-imports TensorFlow.
+A checkpoint is a position in one sequence of batches. Where the sequence is the same and only cut
+into other batches, or longer, the position is found in it; anything else is another training.
+Nothing here imports TensorFlow.
 """
 
 import dataclasses
@@ -119,7 +119,7 @@ def _changed_inputs(before: MadeWith, now: MadeWith) -> list[str]:
 
 
 def _position(before: MadeWith, now: MadeWith) -> tuple[int, list[str]]:
-    """The place in the sequence of batches, and what is to be said of it."""
+    """The position in the sequence of batches, and what is to be said of it."""
     keys = ["train_batch_size", "grad_accum_steps"]
     changes = _changes(before.settings, now.settings, keys)
     if before.ranks != now.ranks:

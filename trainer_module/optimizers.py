@@ -3,6 +3,10 @@
 Moments live beside the vector that they belong to. Weight decay touches only the kernels: an L2
 term of the gradient for rmsprop, sgd and adam, decoupled for adamw (arXiv 1711.05101) and lamb
 (arXiv 1904.00962).
+
+Why not Keras's optimizers: they update each tensor of a model by itself, in several operations. On
+the weights of EfficientNetV2-S they take three times as long (rmsprop 43.8 ms an update against
+14.2 ms, adamw 41.6 against 13.9, on 2 cores; benchmarks/optimizer_update.py).
 """
 
 import dataclasses

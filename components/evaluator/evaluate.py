@@ -94,7 +94,7 @@ def make_canonical(output: str) -> None:
                 writer.write(record)
     path = posixpath.join(output, _CONFIG_FILE)
     run = json.loads(io_utils.read_string_file(path))
-    # The text that TFMA itself has where it knows of no place.
+    # The text that TFMA itself has where it knows no path.
     run["modelLocations"] = dict.fromkeys(run["modelLocations"], "<unknown>")
     io_utils.write_string_file(path, json.dumps(run, indent=2, sort_keys=True))
 

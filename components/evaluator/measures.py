@@ -175,8 +175,8 @@ def classes(
         entry = {"class": name, "images": int(actual[i]), "predicted": int(predicted[i])}
         for key, total in (("recall", int(actual[i])), ("precision", int(predicted[i]))):
             entry[key] = int(right[i]) / total if total else None
-            ends = intervals.proportion(int(right[i]), total, confidence) if total else None
-            entry[f"{key}_interval"] = ends and list(ends)
+            bounds = intervals.proportion(int(right[i]), total, confidence) if total else None
+            entry[f"{key}_interval"] = bounds and list(bounds)
         if i in wrong:
             count, column = wrong[i]
             entry |= {"taken_for": names[-column], "taken_for_count": count}

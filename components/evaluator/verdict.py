@@ -137,10 +137,10 @@ class Verdict:
         return cls(**values)
 
 
-def interval(ends: Sequence[float], signed: bool = False) -> str:
+def interval(bounds: Sequence[float], signed: bool = False) -> str:
     """An interval as text, as in `[0.8010, 0.8230]`."""
     sign = "+" if signed else ""
-    return f"[{ends[0]:{sign}.{DIGITS}f}, {ends[1]:{sign}.{DIGITS}f}]"
+    return f"[{bounds[0]:{sign}.{DIGITS}f}, {bounds[1]:{sign}.{DIGITS}f}]"
 
 
 def slice_name(values: Mapping[str, str]) -> str:

@@ -216,8 +216,8 @@ def _paired(before: Run, after: Run) -> tuple[PairedTest | None, str]:
 
 
 def _oriented(change: Mapping[str, Any], images: int, sign: int) -> PairedTest:
-    ends = sorted((sign * change["low"], sign * change["high"]))
+    bounds = sorted((sign * change["low"], sign * change["high"]))
     gained, lost = (change["gained"], change["lost"])[::sign]
     return PairedTest(
-        images, sign * change["estimate"], ends[0], ends[1], change["p_value"], gained, lost
+        images, sign * change["estimate"], bounds[0], bounds[1], change["p_value"], gained, lost
     )

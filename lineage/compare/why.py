@@ -54,15 +54,15 @@ def verdict(found: Comparison) -> str:
         missing = before if before.top_1 is None else after
         return f"run {missing.id} has no evaluation: {missing.said or missing.state}"
     change = after.top_1 - before.top_1
-    how = "worse" if change < 0 else "better" if change > 0 else "as good"
-    text = f"run {after.id} is {how}: top-1 {before.top_1:.4f} -> {after.top_1:.4f}"
+    direction = "worse" if change < 0 else "better" if change > 0 else "as good"
+    text = f"run {after.id} is {direction}: top-1 {before.top_1:.4f} -> {after.top_1:.4f}"
     if _same_model(found):
         return f"{text}; it is the same model"
     if found.paired is not None:
         chance = "no more than chance" if found.paired.p_value > 0.05 else "more than chance"
         return f"{text}, {chance} on the same images (p = {found.paired.p_value:.2g})"
-    ends = (before.top_1_low, before.top_1_high, after.top_1_low, after.top_1_high)
-    if None in ends or max(ends[0], ends[2]) > min(ends[1], ends[3]):
+    bounds = (before.top_1_low, before.top_1_high, after.top_1_low, after.top_1_high)
+    if None in bounds or max(bounds[0], bounds[2]) > min(bounds[1], bounds[3]):
         return text
     return f"{text}; the intervals overlap, so that it may be chance"
 

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from lineage.images import asked as asked_lib
-from lineage.images import places
+from lineage.images import occurrences
 from lineage.images.asked import AskedImage
-from lineage.images.places import Search
+from lineage.images.occurrences import Search
 from lineage.images.uses import Use, Uses
 from lineage.reading.source import RunSource
 from lineage.record.run import RunLine
@@ -19,7 +19,7 @@ class ImageAnswer:
     Attributes:
       asked: what was asked for.
       found: where it is.
-      details: what the quarantine says more of a place, by its index.
+      details: what the quarantine says more of an occurrence, by its index.
       uses: models that have to do with it.
       runs: the runs with each dataset, the newest first.
     """
@@ -43,17 +43,17 @@ def answer(source: RunSource, text: str) -> ImageAnswer:
     """
     asked = asked_lib.read(text)
     lines = source.lines()
-    found = places.search(folders_of_datasets(lines), asked)
+    found = occurrences.search(folders_of_datasets(lines), asked)
     details = {}
-    for number, place in enumerate(found.places):
-        if place.status == places.QUARANTINED:
-            run = source.run(next(line.id for line in lines if line.dataset == place.dataset))
+    for number, occurrence in enumerate(found.occurrences):
+        if occurrence.status == occurrences.QUARANTINED:
+            run = source.run(next(line.id for line in lines if line.dataset == occurrence.dataset))
             quarantine = run.dataset.quarantine if run.dataset is not None else None
-            details[number] = places.detail(quarantine.file if quarantine else "", place)
+            details[number] = occurrences.detail(quarantine.file if quarantine else "", occurrence)
     runs: dict[str, list[str]] = {}
     for line in lines:
         runs.setdefault(line.dataset, []).append(line.id)
-    return ImageAnswer(asked, found, details, Uses(lines).of_image(found.places), runs)
+    return ImageAnswer(asked, found, details, Uses(lines).of_image(found.occurrences), runs)
 
 
 def folders_of_datasets(lines: Sequence[RunLine]) -> dict[str, list[str]]:

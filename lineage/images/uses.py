@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from lineage.images.places import USED, Place
+from lineage.images.occurrences import USED, Occurrence
 from lineage.record.parts import Push
 from lineage.record.run import RunLine
 from preprocessing import features
@@ -21,7 +21,7 @@ class Use:
 
     Attributes:
       model: its digest.
-      how: `TRAINED`, `STARTED_FROM` or `EVALUATED`.
+      kind: `TRAINED`, `STARTED_FROM` or `EVALUATED`.
       dataset: digest of the dataset through which.
       runs: the runs that trained or judged it on that dataset, the newest first.
       trained_in: the run that trained it.
@@ -30,7 +30,7 @@ class Use:
     """
 
     model: str
-    how: str
+    kind: str
     dataset: str
     runs: tuple[str, ...]
     trained_in: str
@@ -52,18 +52,22 @@ class Uses:
             for model in {line.model, line.baseline} - {""}:
                 self._judged.setdefault((line.dataset, model), []).append(line.id)
 
-    def of_image(self, places: Iterable[Place]) -> list[Use]:
+    def of_image(self, occurrences: Iterable[Occurrence]) -> list[Use]:
         """The models that were trained or evaluated on an image, or started from such models.
 
         Args:
-          places: where the image is.
+          occurrences: where the image is.
 
         Returns:
           One entry for each model, with the strongest way, those trained on it first.
         """
-        used = [place for place in places if place.status == USED]
-        in_train = {place.dataset for place in used if place.split == features.TRAIN_SPLIT}
-        in_eval = {place.dataset for place in used if place.split == features.EVAL_SPLIT}
+        used = [occurrence for occurrence in occurrences if occurrence.status == USED]
+        in_train = {
+            occurrence.dataset for occurrence in used if occurrence.split == features.TRAIN_SPLIT
+        }
+        in_eval = {
+            occurrence.dataset for occurrence in used if occurrence.split == features.EVAL_SPLIT
+        }
         return self._of_datasets(in_train, in_eval)
 
     def of_datasets(self, datasets: Iterable[str]) -> list[Use]:
@@ -88,7 +92,7 @@ class Uses:
                     if model:
                         found.setdefault(model, (EVALUATED, line.dataset))
         uses = [self._use(*item) for item in found.items()]
-        return sorted(uses, key=lambda use: _WAYS.index(use.how))
+        return sorted(uses, key=lambda use: _WAYS.index(use.kind))
 
     def _descendants(self, models: set[str]) -> list[RunLine]:
         """The runs whose models started from the weights of some models, however far."""
@@ -108,13 +112,13 @@ class Uses:
         return found
 
     def _use(self, model: str, way: tuple[str, str]) -> Use:
-        how, dataset = way
+        kind, dataset = way
         own = self._of_model.get(model, [])
         pushes = {push.destination: push for line in own for push in line.pushes}
         measured = [line.top_1 for line in own if line.top_1 is not None]
         return Use(
             model=model,
-            how=how,
+            kind=kind,
             dataset=dataset,
             runs=tuple(self._judged.get((dataset, model), ())),
             trained_in=own[-1].trained_in if own else "",

@@ -1,4 +1,4 @@
-"""Opens the place that runs are read from, as a person names it on the command line."""
+"""Opens the source that runs are read from, as a person names it on the command line."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from preprocessing.errors import InputError
 def open_runs(
     output_dir: str | None = None, metadata_uri: str | None = None, records: str | None = None
 ) -> RunSource:
-    """Opens a place that runs are read from; nothing is written there.
+    """Opens a source that runs are read from; nothing is written there.
 
     Args:
       output_dir: output folder of runs; None: the only one in `runs/`, unless one of the others
@@ -26,7 +26,7 @@ def open_runs(
       records: a folder with records; no store is asked then.
 
     Raises:
-      InputError: there is no such place, or ML Metadata cannot be reached.
+      InputError: there is no such source, or ML Metadata cannot be reached.
     """
     if records is not None:
         if not Path(records).is_dir():

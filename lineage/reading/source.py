@@ -1,4 +1,4 @@
-"""What all places that runs are read from have in common."""
+"""What all sources of runs have in common."""
 
 import abc
 import functools
@@ -16,7 +16,7 @@ _NAMED_RUNS = 5
 
 
 class RunSource(abc.ABC):
-    """A place that runs are read from.
+    """A source that runs are read from: a store or files.
 
     Attributes:
       name: what to call it, as in `the records in runs/digits`.

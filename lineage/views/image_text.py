@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lineage.images.answer import ImageAnswer
-from lineage.images.places import USED, Place, Search
+from lineage.images.occurrences import USED, Occurrence, Search
 from lineage.images.uses import EVALUATED, STARTED_FROM, TRAINED, Use
 from lineage.views import words
 
@@ -19,13 +19,13 @@ def image_text(answer: ImageAnswer) -> str:
     lines = [f"image      {asked.name or asked.sha256}"]
     if asked.sha256 and asked.name:
         lines.append(f"           sha256 {asked.sha256}")
-    if not answer.found.places:
+    if not answer.found.occurrences:
         lines.append("datasets   none holds it")
-    for number, place in enumerate(answer.found.places):
-        lines += [f"{line}" for line in _place(answer, number, place)]
+    for number, occurrence in enumerate(answer.found.occurrences):
+        lines += [f"{line}" for line in _occurrence(answer, number, occurrence)]
     if answer.found.same_name:
         lines.append("           under its name there were other bytes:")
-        lines += [f"             {_where(place)}" for place in answer.found.same_name]
+        lines += [f"             {_where(occurrence)}" for occurrence in answer.found.same_name]
     lines += _not_searched(answer.found)
     if answer.uses:
         lines += ["models", *(f"  {line}" for line in uses_text(answer.uses).splitlines())]
@@ -36,8 +36,8 @@ def image_text(answer: ImageAnswer) -> str:
 
 def retrain_text(answer: ImageAnswer) -> str:
     """What a removed image obliges to: which models to retrain, which to evaluate again."""
-    again = [use for use in answer.uses if use.how in (TRAINED, STARTED_FROM)]
-    evaluated = [use for use in answer.uses if use.how == EVALUATED]
+    again = [use for use in answer.uses if use.kind in (TRAINED, STARTED_FROM)]
+    evaluated = [use for use in answer.uses if use.kind == EVALUATED]
     lines = ["to retrain: none"]
     if again:
         lines = [f"to retrain: {words.counted(len(again), 'model')}", uses_text(again)]
@@ -57,16 +57,16 @@ def uses_text(uses: Sequence[Use]) -> str:
 
 def image_json(answer: ImageAnswer) -> dict[str, Any]:
     """The answer as an object."""
-    places = []
-    for number, place in enumerate(answer.found.places):
-        runs = list(answer.runs.get(place.dataset, ()))
+    occurrences = []
+    for number, occurrence in enumerate(answer.found.occurrences):
+        runs = list(answer.runs.get(occurrence.dataset, ()))
         detail = answer.details.get(number, "")
-        places.append({**dataclasses.asdict(place), "detail": detail, "runs": runs})
+        occurrences.append({**dataclasses.asdict(occurrence), "detail": detail, "runs": runs})
     return {
         "asked": answer.asked.text,
         "sha256": answer.asked.sha256 or None,
-        "places": places,
-        "same_name": [dataclasses.asdict(place) for place in answer.found.same_name],
+        "occurrences": occurrences,
+        "same_name": [dataclasses.asdict(occurrence) for occurrence in answer.found.same_name],
         "models": uses_json(answer.uses),
         "not_searched": dict(answer.found.not_searched),
     }
@@ -76,8 +76,8 @@ def retrain_json(answer: ImageAnswer) -> dict[str, Any]:
     """What a removed image obliges to, as an object."""
     return {
         "asked": answer.asked.text,
-        "retrain": uses_json([use for use in answer.uses if use.how != EVALUATED]),
-        "evaluate_again": uses_json([use for use in answer.uses if use.how == EVALUATED]),
+        "retrain": uses_json([use for use in answer.uses if use.kind != EVALUATED]),
+        "evaluate_again": uses_json([use for use in answer.uses if use.kind == EVALUATED]),
         "not_searched": dict(answer.found.not_searched),
     }
 
@@ -94,26 +94,26 @@ def uses_json(uses: Sequence[Use]) -> list[dict[str, Any]]:
     ]
 
 
-def _place(answer: ImageAnswer, number: int, place: Place) -> Iterator[str]:
-    yield f"{'' if number else 'datasets':<11}{words.short(place.dataset)}: {_where(place)}"
+def _occurrence(answer: ImageAnswer, number: int, occurrence: Occurrence) -> Iterator[str]:
+    yield f"{'' if number else 'datasets':<11}{words.short(occurrence.dataset)}: {_where(occurrence)}"
     detail = answer.details.get(number, "")
     if detail:
         yield f"{'':<13}{detail}"
-    runs = answer.runs.get(place.dataset, ())
+    runs = answer.runs.get(occurrence.dataset, ())
     if runs:
         yield f"{'':<13}in {_runs(runs)}"
 
 
-def _where(place: Place) -> str:
-    label = f", label {place.label}" if place.label is not None else ""
-    of_class = f", class {place.class_name}{label}" if place.class_name else ""
-    if place.status == USED:
-        where = f"{place.split}, {place.shard} record {place.position}"
-    elif place.reason:
-        where = f"{place.split}, {place.status}: {place.reason}"
+def _where(occurrence: Occurrence) -> str:
+    label = f", label {occurrence.label}" if occurrence.label is not None else ""
+    of_class = f", class {occurrence.class_name}{label}" if occurrence.class_name else ""
+    if occurrence.status == USED:
+        where = f"{occurrence.split}, {occurrence.shard} record {occurrence.position}"
+    elif occurrence.reason:
+        where = f"{occurrence.split}, {occurrence.status}: {occurrence.reason}"
     else:
-        where = f"{place.split}, {place.status}"
-    return f"{where}{of_class}, {place.uri}"
+        where = f"{occurrence.split}, {occurrence.status}"
+    return f"{where}{of_class}, {occurrence.uri}"
 
 
 def _runs(runs: Sequence[str]) -> str:
@@ -125,7 +125,7 @@ def _runs(runs: Sequence[str]) -> str:
 def _use(use: Use) -> tuple[str, ...]:
     return (
         words.short(use.model),
-        use.how,
+        use.kind,
         use.trained_in or "not known",
         words.share(use.top_1),
         words.pushed(use.pushes),

@@ -39,11 +39,11 @@ def short(digest: str) -> str:
     return digest[:SHORT_DIGEST] or "not known"
 
 
-def share(value: float | None, ends: Sequence[float | None] = (None, None)) -> str:
+def share(value: float | None, bounds: Sequence[float | None] = (None, None)) -> str:
     """A share, 0 to 1, with its interval where there is one."""
     if value is None:
         return NONE
-    low, high = ends
+    low, high = bounds
     interval = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
     return f"{value:.4f}{interval}"
 

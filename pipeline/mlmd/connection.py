@@ -26,7 +26,7 @@ class Connection:
     """Where ML Metadata is.
 
     Attributes:
-      uri: the place, and the password.
+      uri: the location, and the password.
       patience: how long to wait for it when it is away; shared by all who use the connection.
     """
 
@@ -48,11 +48,11 @@ def locate(uri: str, default_path: Path) -> Connection:
       InputError: it is no such URI, or its password is masked and not in the environment.
     """
     try:
-        place = store_uri.parse(uri)
+        location = store_uri.parse(uri)
     except ValueError as error:
         raise InputError(f"pipeline.metadata_uri: {error}") from None
-    if place.scheme == "sqlite":
-        path = Path(place.path) if place.path else default_path
+    if location.scheme == "sqlite":
+        path = Path(location.path) if location.path else default_path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -60,16 +60,16 @@ def locate(uri: str, default_path: Path) -> Connection:
                 f"pipeline.metadata_uri: its folder must be there or be made. Received: "
                 f"{str(path)!r} ({error.strerror})"
             ) from None
-        return Connection(dataclasses.replace(place, path=str(path.absolute())))
-    if place.password in ("", MASK) and place.user:
+        return Connection(dataclasses.replace(location, path=str(path.absolute())))
+    if location.password in ("", MASK) and location.user:
         password = os.environ.get(PASSWORD_VARIABLE, "")
-        if place.password and not password:
+        if location.password and not password:
             raise InputError(
-                f"the password of {place} was not kept with the config; set the environment "
+                f"the password of {location} was not kept with the config; set the environment "
                 f"variable {PASSWORD_VARIABLE}"
             )
-        place = dataclasses.replace(place, password=password)
-    return Connection(place)
+        location = dataclasses.replace(location, password=password)
+    return Connection(location)
 
 
 def connect(

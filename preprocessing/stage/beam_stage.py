@@ -111,15 +111,15 @@ def _fill(
 ) -> None:
     """Makes the dataset of the parts and of what is known of them."""
     scratch = str(staging / "scratch")
-    places: dict[str, shards.Place] = {}
+    positions: dict[str, shards.RecordPosition] = {}
     for split in ingest.SPLITS:
         folder = ingest.split_folder(staging, split)
         folder.mkdir()
         of_split = (source.report(scratch) for source in sources if source.split == split)
         parts = [shards.Part(*part) for report in of_split for part in report["parts"]]
-        places |= shards.join_parts(parts, folder, split, options.shard_size_mb * BYTES_PER_MB)
+        positions |= shards.join_parts(parts, folder, split, options.shard_size_mb * BYTES_PER_MB)
     labels = {name: label for label, name in enumerate(class_names)}
-    rows = _manifest_rows(sources, scratch, labels, places)
+    rows = _manifest_rows(sources, scratch, labels, positions)
     num_rows = dataset_manifest.write_manifest(str(staging / features.MANIFEST_FILE), rows, scratch)
     if num_rows != result.total["seen"]:
         raise RuntimeError(f"{result.total['seen']} images were seen, {num_rows} written down")
@@ -144,15 +144,15 @@ def _manifest_rows(
     sources: list[SourceShard],
     scratch: str,
     labels: dict[str, int],
-    places: dict[str, shards.Place],
+    positions: dict[str, shards.RecordPosition],
 ) -> Iterator[dict[str, Any]]:
     for source in sources:
         parts = [path for path, *_ in source.report(scratch)["parts"]]
         for row in source.rows(scratch):
             shard = position = None
             if row["status"] == USED:
-                place = places[parts[row["part"]]]
-                shard, position = place.shard, place.position + row["position"]
+                first = positions[parts[row["part"]]]
+                shard, position = first.shard, first.position + row["position"]
             yield {
                 "sha256": row["sha256"],
                 "uri": row["uri"],

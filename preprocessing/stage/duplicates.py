@@ -204,10 +204,10 @@ def _indexed(source: str, summary: Summary) -> Iterator[tuple]:
         positions = Counter()
         for entry in ingest.read_index(path):
             split = entry["split"]
-            place = (split, shard, positions[split])
+            position = (split, shard, positions[split])
             positions[split] += 1
             if entry["bytes"] and entry["class"] and not entry.get("problem"):
-                yield entry["sha256"], entry["uri"], entry["class"], *place
+                yield entry["sha256"], entry["uri"], entry["class"], *position
         summary.listed.update(positions)
 
 

@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordPosition:
     """Where the records of a part went: a shard's file name, and the first one's position."""
 
     shard: str
@@ -89,7 +89,9 @@ class PartWriter:
         return f"{self._prefix}-{number:03d}"
 
 
-def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) -> dict[str, Place]:
+def join_parts(
+    parts: list[Part], folder: Path, split: str, shard_bytes: int
+) -> dict[str, RecordPosition]:
     """Joins consecutive parts into the shards of a split; the part files are used up.
 
     Args:
@@ -103,11 +105,11 @@ def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) ->
     """
     groups = list(_groups(parts, shard_bytes))
     names = [features.shard_name(split, shard, len(groups)) for shard in range(len(groups))]
-    places: dict[str, Place] = {}
+    positions: dict[str, RecordPosition] = {}
     for name, group in zip(names, groups, strict=True):
         position = 0
         for part in group:
-            places[part.path] = Place(name, position)
+            positions[part.path] = RecordPosition(name, position)
             position += part.num_records
         shard = folder / name
         if not group:
@@ -119,7 +121,7 @@ def join_parts(parts: list[Part], folder: Path, split: str, shard_bytes: int) ->
                 with open(part.path, "rb") as source:
                     shutil.copyfileobj(source, target, 1 << 20)
                 os.remove(part.path)
-    return places
+    return positions
 
 
 def _groups(parts: list[Part], shard_bytes: int) -> Iterator[list[Part]]:

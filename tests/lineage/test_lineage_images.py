@@ -67,11 +67,11 @@ def test_every_way_to_name_an_image_gives_the_same_answer(capsys, runs, digests,
     names += ["0.png", "cat/0.png", "/pictures/cat/0.png", "copy.png"]
     for name in names:
         found = as_json(capsys, runs, "--image", name)
-        assert [(p["uri"], p["status"], p["runs"]) for p in found["places"]] == [
+        assert [(p["uri"], p["status"], p["runs"]) for p in found["occurrences"]] == [
             ("/pictures/cat/0.png", "used", ["large", "small"]),
             ("/pictures/cat/copy.png", "dropped", ["large", "small"]),
         ]
-        [used, dropped] = found["places"]
+        [used, dropped] = found["occurrences"]
         assert used["dataset"] == digests["data of small"]
         assert (used["split"], used["label"], used["class_name"]) == ("train", 0, "cat")
         assert (used["shard"], used["position"]) == ("train-00000-of-00001", 0)
@@ -111,7 +111,7 @@ def test_models_to_retrain(capsys, runs, digests):
 
 def test_quarantined_image_is_in_no_model(capsys, runs):
     found = as_json(capsys, runs, "--image", "broken.png")
-    assert {(p["status"], p["reason"]) for p in found["places"]} == {
+    assert {(p["status"], p["reason"]) for p in found["occurrences"]} == {
         ("quarantined", "unknown format")
     }
     assert found["models"] == []
@@ -134,7 +134,7 @@ def test_file_that_changed_since_is_told_by_its_name(capsys, tmp_path):
     before = dataclasses.replace(CAT, folder=str(tmp_path), content=b"old bytes")
     runs.whole("one", images=[*corpus(), before])
     found = as_json(capsys, runs, "--image", str(path))
-    assert found["places"] == []
+    assert found["occurrences"] == []
     assert [p["sha256"] for p in found["same_name"]] == [before.sha256]
     text = ask(capsys, runs, "--image", str(path))
     assert "datasets   none holds it" in text

@@ -48,7 +48,7 @@ def runs(tmp_path_factory) -> MadeRuns:
 
 
 def sources(runs: MadeRuns):
-    """The same runs from both places."""
+    """The same runs from both sources."""
     return [
         StoreRuns(runs.store, "the store", runs.folder),
         FileRuns(runs.artifacts / files.FOLDER, runs.folder),

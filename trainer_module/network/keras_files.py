@@ -95,12 +95,12 @@ def _from_layer_names(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The network's arrays by name, and all others."""
     named, rest = {}, {}
-    for place, array in stored.items():
-        *_, layer, variable = ["", *place.split("/")]
+    for key, array in stored.items():
+        *_, layer, variable = ["", *key.split("/")]
         # Keras 2 has `kernel:0`, and a name of its own for that of a depthwise convolution.
         variable = variable.partition(":")[0].removeprefix("depthwise_")
         if not _LAYER_OF_THE_NETWORK.fullmatch(layer):
-            rest[f"{place.rpartition('/')[0]}/{variable}"] = array
+            rest[f"{key.rpartition('/')[0]}/{variable}"] = array
         elif f"{layer}/{variable}" in named:
             raise InputError(f"init_weights {path}: must hold one network. Received: two {layer}")
         else:

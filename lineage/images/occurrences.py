@@ -14,7 +14,7 @@ USED, QUARANTINED = "used", "quarantined"
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Occurrence:
     """An image in a dataset.
 
     Attributes:
@@ -47,14 +47,14 @@ class Search:
     """What was found.
 
     Attributes:
-      places: of the image, and of its copies: files with the same bytes.
-      same_name: places of other bytes under the name of the file that was given, where no
+      occurrences: of the image, and of its copies: files with the same bytes.
+      same_name: occurrences of other bytes under the name of the file that was given, where no
         dataset has its bytes.
       not_searched: datasets whose manifest cannot be read, with the reason.
     """
 
-    places: list[Place]
-    same_name: list[Place]
+    occurrences: list[Occurrence]
+    same_name: list[Occurrence]
     not_searched: dict[str, str]
 
 
@@ -68,31 +68,31 @@ def search(datasets: Mapping[str, Iterable[str]], asked: AskedImage) -> Search:
       asked: the image.
     """
     manifests, not_searched = _manifests(datasets)
-    places, same_name = [], []
+    occurrences, same_name = [], []
     for digest, path in manifests.items():
         if asked.sha256:
-            places += _places(digest, dataset_manifest.find_image(path, asked.sha256))
+            occurrences += _occurrences(digest, dataset_manifest.find_image(path, asked.sha256))
         else:
             named = dataset_manifest.find_named(path, asked.name)
             for sha256 in sorted({row["sha256"] for row in named}):
                 # A copy that was dropped, and the one that is used, have different names.
-                places += _places(digest, dataset_manifest.find_image(path, sha256))
-    if asked.sha256 and asked.name and not places:
+                occurrences += _occurrences(digest, dataset_manifest.find_image(path, sha256))
+    if asked.sha256 and asked.name and not occurrences:
         for digest, path in manifests.items():
-            same_name += _places(digest, dataset_manifest.find_named(path, asked.name))
-    return Search(places, same_name, not_searched)
+            same_name += _occurrences(digest, dataset_manifest.find_named(path, asked.name))
+    return Search(occurrences, same_name, not_searched)
 
 
-def detail(quarantine_file: str, place: Place) -> str:
+def detail(quarantine_file: str, occurrence: Occurrence) -> str:
     """What else the quarantine says of an image; empty where it says nothing."""
     path = Path(quarantine_file)
-    if place.status != QUARANTINED or not path.is_file():
+    if occurrence.status != QUARANTINED or not path.is_file():
         return ""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
-            if place.sha256 in line:
+            if occurrence.sha256 in line:
                 entry = json.loads(line)
-                if (entry["sha256"], entry["uri"]) == (place.sha256, place.uri):
+                if (entry["sha256"], entry["uri"]) == (occurrence.sha256, occurrence.uri):
                     return entry["detail"] or ""
     return ""
 
@@ -111,9 +111,9 @@ def _manifests(
     return found, missing
 
 
-def _places(digest: str, rows: Iterable[Mapping[str, Any]]) -> list[Place]:
+def _occurrences(digest: str, rows: Iterable[Mapping[str, Any]]) -> list[Occurrence]:
     return [
-        Place(
+        Occurrence(
             dataset=digest,
             uri=row["uri"],
             sha256=row["sha256"],
