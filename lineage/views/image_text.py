@@ -95,7 +95,8 @@ def uses_json(uses: Sequence[Use]) -> list[dict[str, Any]]:
 
 
 def _occurrence(answer: ImageAnswer, number: int, occurrence: Occurrence) -> Iterator[str]:
-    yield f"{'' if number else 'datasets':<11}{words.short(occurrence.dataset)}: {_where(occurrence)}"
+    heading = "" if number else "datasets"
+    yield f"{heading:<11}{words.short(occurrence.dataset)}: {_where(occurrence)}"
     detail = answer.details.get(number, "")
     if detail:
         yield f"{'':<13}{detail}"
