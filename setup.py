@@ -16,7 +16,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
     package_data={
-        "pipeline.report": ["templates/*.html"],
+        "pipeline.report": ["templates/*", "templates/sections/*"],
         "lineage": ["schema/*.json", "views/templates/*.html"],
     },
     install_requires=[

@@ -81,7 +81,13 @@ ALLOWED = {
     "components.statistics_gen": ("components", *SHARED),
     "pipeline.mlmd": ("components", *SHARED, "pipeline"),
     "pipeline.cache": ("components", *SHARED, "pipeline", "pipeline.mlmd"),
-    "pipeline.report": ("components.*", "preprocessing.*", "pipeline"),
+    "pipeline.report": ("components.*", "preprocessing.*", "pipeline", "pipeline.report.sections"),
+    "pipeline.report.sections": (
+        "components.*",
+        "preprocessing.*",
+        "pipeline",
+        "pipeline.report",
+    ),
     "pipeline.inference": ("components", "preprocessing.*", "pipeline", *TRAINER_FILES),
     "pipeline.runner": (
         "components",

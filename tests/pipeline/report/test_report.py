@@ -10,7 +10,8 @@ from components.evaluator.measures import Measures
 from components.evaluator.rules import Rules
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.node_result import NodeResult
-from pipeline.report import charts, gate_view, page, summary
+from pipeline.report import charts, page, summary
+from pipeline.report.sections import calibration, confusion
 from preprocessing.errors import UnusableCorpusError
 
 COUNTS = {"seen": 5, "used": 4, "quarantined": 1, "dropped": 0, "duplicates": 0}
@@ -173,16 +174,16 @@ def test_all_points_lie_within_the_chart(values):
 def test_most_frequent_confusions_of_many_classes():
     rows = [(2, 1, 5), (2, 2, 9), (0, -1, 7), (0, 2, 6)]
     cells = [dict(zip(("actual", "predicted", "count"), row, strict=True)) for row in rows]
-    assert gate_view.confusions(cells, ["a", "b", "c"]) == [("a", "c", 6), ("c", "b", 5)]
+    assert confusion.confusions(cells, ["a", "b", "c"]) == [("a", "c", 6), ("c", "b", 5)]
 
 
 def test_reliability_diagram_lies_within_its_square():
     answers = np.random.default_rng(0).dirichlet([0.5] * 4, 100).astype(np.float32)
     counts, _ = tally.tallies(np.zeros(100, np.int64), answers)
-    diagram = gate_view.reliability_diagram(tally.reliability(counts.sum(0)))
+    diagram = calibration.reliability_diagram(tally.reliability(counts.sum(0)))
     assert sum(bar.share for bar in diagram.bins) == pytest.approx(1.0, abs=0.01)
     for bar in diagram.bins:
         assert diagram.margin <= bar.x < bar.x + bar.width <= diagram.margin + diagram.side
         assert 0 <= bar.accuracy_y <= diagram.side
         assert 0 <= bar.confidence_y <= diagram.side
-    assert gate_view.reliability_diagram(tally.reliability(np.zeros(tally.SIZE, int))) is None
+    assert calibration.reliability_diagram(tally.reliability(np.zeros(tally.SIZE, int))) is None
