@@ -16,7 +16,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
     package_data={
-        "pipeline.report": ["templates/*", "templates/sections/*"],
+        "pipeline.report": ["templates/*", "templates/sections/*", "vendor/*"],
         "lineage": ["schema/*.json", "views/templates/*.html"],
     },
     install_requires=[
@@ -65,6 +65,8 @@ setuptools.setup(
             "flask>=3,<4",  # moto's server
             "flask-cors>=5,<7",
             "moto[s3]>=5,<6",  # an S3 server on a loopback address
+            "playwright>=1.45,<2",  # drives Chromium, in which pages are tested
+            "axe-playwright-python>=0.1.4,<1",  # axe-core: whether all can use them
         ],
         "dev": ["ruff>=0.6,<1"],
     },
