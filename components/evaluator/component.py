@@ -58,7 +58,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     Component `outputs`:
       - `evaluation`: `ModelEvaluation`, what TFMA wrote: `tfma.load_eval_result` reads it. TFMA's
-        validation in it is empty, as it has no thresholds.
+        validation in it is empty, as it has no thresholds. Beside it `predictions.parquet`, the
+        answers of both models for each image; see `predictions`.
       - `blessing`: `ModelBlessing`, as TFX's Evaluator makes it, with the custom property
         `reason`.
       - `verdict`: `Verdict`: `verdict.json` and `verdict.txt` (each rule, what was measured,

@@ -1,10 +1,12 @@
 """The Beam pipeline of an evaluation: records through the exported models, with TFMA."""
 
+import dataclasses
 import json
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 
 import apache_beam as beam
+import pyarrow as pa
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -12,8 +14,9 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 from tfx_bsl.tfxio import tf_example_record
 
-from components.evaluator import outcomes
+from components.evaluator import outcomes, prediction_rows
 from preprocessing import features
+from preprocessing.files.class_names import parse_class_names
 from preprocessing.files.plain_path import plain_path
 from trainer_module import top_k
 from trainer_module.serving import signatures
@@ -26,10 +29,23 @@ _CONFIG_FILE = "eval_config.json"
 _INTEGERS = (features.HEIGHT, features.WIDTH)
 
 
+@dataclasses.dataclass(frozen=True)
+class EvaluatedModel:
+    """A model in an evaluation.
+
+    Attributes:
+      path: folder of the SavedModel.
+      class_names: by index.
+    """
+
+    path: str
+    class_names: tuple[str, ...]
+
+
 def evaluate(
     root: beam.Pipeline,
-    patterns: Sequence[str],
-    models: Mapping[str, str],
+    patterns: Mapping[str, Sequence[str]],
+    models: Mapping[str, EvaluatedModel],
     eval_config: tfma.EvalConfig,
     output: str,
 ) -> None:
@@ -37,28 +53,24 @@ def evaluate(
 
     Args:
       root: the pipeline; the caller runs it.
-      patterns: files of records, uncompressed TFRecords.
-      models: folder of a SavedModel by its name in `eval_config`: the empty name of a single
-        model, or TFMA's names of candidate and baseline.
+      patterns: files of records, uncompressed TFRecords, by split.
+      models: by its name in `eval_config`: the empty name of a single model, or TFMA's names of
+        candidate and baseline.
       eval_config: what to measure, for as many models as `models` has.
-      output: folder that gets TFMA's files.
+      output: folder that gets TFMA's files, and the answers for single images as parts; see
+        `finish`.
     """
     shared = [
         tfma.default_eval_shared_model(
-            eval_saved_model_path=path, model_name=name, eval_config=eval_config
+            eval_saved_model_path=model.path, model_name=name, eval_config=eval_config
         )
-        for name, path in models.items()
+        for name, model in models.items()
     ]
     slice_features = _slice_features(eval_config)
-    reader = tf_example_record.TFExampleRecord(
-        list(patterns),
-        schema=_schema(slice_features),
-        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
-        telemetry_descriptors=["effnet", "Evaluator"],
-    )
+    read = [_records(root, split, of, slice_features) for split, of in patterns.items()]
     _ = (
-        root
-        | "Read" >> reader.BeamSource(batch_size=BATCH_SIZE)
+        read
+        | "AllSplits" >> beam.Flatten()
         | "Evaluate"
         >> tfma.ExtractEvaluateAndWriteResults(
             eval_shared_model=shared[0] if len(shared) == 1 else shared,
@@ -68,7 +80,10 @@ def evaluate(
                 tfma.extractors.TransformedFeaturesExtractor(eval_config, shared),
                 tfma.extractors.LabelsExtractor(eval_config),
                 tfma.extractors.PredictionsExtractor(eval_config, shared),
-                outcomes.count_outcomes(list(models)),
+                outcomes.count_outcomes(
+                    {name: model.class_names for name, model in models.items()},
+                    prediction_rows.parts_prefix(output),
+                ),
                 tfma.extractors.SliceKeyExtractor(eval_config=eval_config, materialize=False),
             ],
             output_path=output,
@@ -76,14 +91,16 @@ def evaluate(
     )
 
 
-def make_canonical(output: str) -> None:
-    """Lets the bytes of TFMA's files follow from what was measured.
+def finish(output: str) -> None:
+    """Lets the bytes of all files of an evaluation follow from what was measured.
 
-    TFMA writes slices in the order in which they are ready, and where the models lay.
+    TFMA writes slices in the order in which they are ready, and where the models lay; the answers
+    for single images are in as many parts as there were workers.
 
     Args:
-      output: the folder with TFMA's files.
+      output: the folder that `evaluate` filled.
     """
+    prediction_rows.join_parts(output)
     for name in fileio.listdir(output):
         path = posixpath.join(output, name)
         if not name.endswith(".tfrecord"):
@@ -97,6 +114,17 @@ def make_canonical(output: str) -> None:
     # The text that TFMA itself has where it knows no path.
     run["modelLocations"] = dict.fromkeys(run["modelLocations"], "<unknown>")
     io_utils.write_string_file(path, json.dumps(run, indent=2, sort_keys=True))
+
+
+def class_names(model: str) -> tuple[str, ...]:
+    """The class names of an exported model, by index.
+
+    Args:
+      model: folder of the SavedModel.
+    """
+    path = posixpath.join(model, "assets.extra", features.CLASS_NAMES_FILE)
+    with fileio.open(path, "rb") as file:
+        return tuple(parse_class_names(file.read(), path))
 
 
 def why_unusable(model: str, records: Iterable[bytes]) -> str | None:
@@ -116,12 +144,36 @@ def why_unusable(model: str, records: Iterable[bytes]) -> str | None:
         answers = loaded.signatures[signatures.SERVING_EXAMPLES](examples)
         loaded.signatures[signatures.EVAL_LABELS](examples)[signatures.LABEL_INDEX].numpy()
         probabilities = answers[signatures.PROBABILITIES].numpy()
+        num_classes = len(class_names(model))
     # What a damaged or foreign model raises is TensorFlow's business: file, parse, operation and
     # key errors have no common base, and each of them means the same.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    if probabilities.shape[1] != num_classes:
+        return f"it has {num_classes} class names and {probabilities.shape[1]} probabilities"
     return None if top_k.is_answer(probabilities).all() else "its probabilities are not finite"
+
+
+def _records(
+    root: beam.Pipeline, split: str, patterns: Sequence[str], slice_features: Sequence[str]
+) -> beam.PCollection:
+    """Batches of the records of a split, with a column that names it."""
+    reader = tf_example_record.TFExampleRecord(
+        list(patterns),
+        schema=_schema(slice_features),
+        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
+        telemetry_descriptors=["effnet", "Evaluator"],
+    )
+    batches = root | f"Read({split})" >> reader.BeamSource(batch_size=BATCH_SIZE)
+    return batches | f"NameSplit({split})" >> beam.Map(_with_split, split.encode())
+
+
+def _with_split(batch: pa.RecordBatch, split: bytes) -> pa.RecordBatch:
+    column = pa.array([[split]] * batch.num_rows, pa.list_(pa.binary()))
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, column], names=[*batch.schema.names, outcomes.SPLIT_COLUMN]
+    )
 
 
 def _slice_features(eval_config: tfma.EvalConfig) -> list[str]:
@@ -129,8 +181,9 @@ def _slice_features(eval_config: tfma.EvalConfig) -> list[str]:
 
 
 def _schema(slice_features: Sequence[str]) -> schema_pb2.Schema:
-    """Only what is sliced by is read out of the records, so that no pixels are copied."""
-    names = {features.CLASS_TEXT, *_INTEGERS, *slice_features} - {outcomes.SIZE_BUCKET}
+    """What is sliced by and what an image is known by; no more, so that no pixels are copied."""
+    names = {*outcomes.IDENTITY.values(), *_INTEGERS, *slice_features}
+    names -= {outcomes.SIZE_BUCKET, outcomes.SPLIT_COLUMN}
     schema = schema_pb2.Schema()
     for name in sorted(names):
         kind = schema_pb2.INT if name in _INTEGERS else schema_pb2.BYTES

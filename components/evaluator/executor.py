@@ -1,12 +1,13 @@
 """Evaluates with TFMA, judges, and writes verdict and blessing."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import logging
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -32,7 +33,6 @@ from components.evaluator import evaluate, gate, measures, verdict
 from components.evaluator.rules import FAIL, Rules
 from preprocessing import features
 from preprocessing.errors import InputError
-from preprocessing.files.class_names import parse_class_names
 from preprocessing.files.plain_path import plain_path
 
 # A served model is tried with as many images before all of them go through it.
@@ -52,9 +52,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rules = Rules.from_json(exec_properties["rules"])
         splits = json_utils.loads(exec_properties.get(EXAMPLE_SPLITS_KEY) or "null")
         examples = _split_folders(input_dict[EXAMPLES_KEY], splits or [features.EVAL_SPLIT])
-        candidate = saved_models.of_artifact(input_dict[MODEL_KEY])
-        if candidate is None:
+        path = saved_models.of_artifact(input_dict[MODEL_KEY])
+        if path is None:
             raise ValueError(f"{input_dict[MODEL_KEY][0].uri} holds no SavedModel to evaluate")
+        candidate = evaluate.EvaluatedModel(path, evaluate.class_names(path))
         baseline, no_baseline = _baseline(input_dict.get(BASELINE_MODEL_KEY, []), rules, examples)
         config = exec_properties[EVAL_CONFIG_KEY]
         with plain_path(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])) as evaluation:
@@ -63,7 +64,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             measured = measures.read(evaluation, baseline is not None)
         result = gate.judge(
             _with_all_columns(measured, rules),
-            measures.classes(cells, _class_names(candidate), rules.confidence),
+            measures.classes(cells, candidate.class_names, rules.confidence),
             rules,
             no_baseline,
         )
@@ -86,9 +87,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
     def _measure(
         self,
-        examples: Sequence[str],
-        candidate: str,
-        baseline: str | None,
+        examples: Mapping[str, Sequence[str]],
+        candidate: evaluate.EvaluatedModel,
+        baseline: evaluate.EvaluatedModel | None,
         eval_config_json: str,
         output: str,
     ) -> None:
@@ -102,15 +103,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             models = {tfma.CANDIDATE_KEY: candidate, tfma.BASELINE_KEY: baseline}
         progress.report("evaluating candidate" + (" and served model" if baseline else ""))
         with contextlib.ExitStack() as stack:
-            patterns = [
-                io_utils.all_files_pattern(stack.enter_context(plain_path(folder)))
-                for folder in examples
-            ]
-            for name, folder in models.items():
-                models[name] = stack.enter_context(plain_path(folder))
+            patterns = {
+                split: [
+                    io_utils.all_files_pattern(stack.enter_context(plain_path(folder)))
+                    for folder in folders
+                ]
+                for split, folders in examples.items()
+            }
+            for name, model in models.items():
+                path = stack.enter_context(plain_path(model.path))
+                models[name] = dataclasses.replace(model, path=path)
             with self._make_beam_pipeline() as pipeline:
                 evaluate.evaluate(pipeline, patterns, models, eval_config, output)
-        evaluate.make_canonical(output)
+        evaluate.finish(output)
 
 
 def write_verdict(artifact: types.Artifact, result: verdict.Verdict) -> None:
@@ -158,21 +163,23 @@ def set_override(artifact: types.Artifact, override: verdict.Override) -> None:
     artifact.set_string_custom_property("override_time", override.time)
 
 
-def _split_folders(examples: Sequence[types.Artifact], splits: Sequence[str]) -> list[str]:
-    return [uri for split in splits for uri in artifact_utils.get_split_uris(list(examples), split)]
+def _split_folders(
+    examples: Sequence[types.Artifact], splits: Sequence[str]
+) -> dict[str, list[str]]:
+    return {split: artifact_utils.get_split_uris(list(examples), split) for split in splits}
 
 
 def _baseline(
-    models: Sequence[types.Artifact], rules: Rules, examples: Sequence[str]
-) -> tuple[str | None, str]:
-    """Folder of a baseline that works, or why there is none."""
+    models: Sequence[types.Artifact], rules: Rules, examples: Mapping[str, Sequence[str]]
+) -> tuple[evaluate.EvaluatedModel | None, str]:
+    """A baseline that works, or why there is none."""
     path = saved_models.of_artifact(models) if models else None
     if path is None:
         return None, verdict.NO_SUCH_BASELINE
     progress.report("trying the served model")
     reason = evaluate.why_unusable(path, _first_records(examples))
     if reason is None:
-        return path, ""
+        return evaluate.EvaluatedModel(path, evaluate.class_names(path)), ""
     version = models[0].get_string_custom_property("version") or models[0].uri
     said = f"the served model, version {version}, cannot be used ({reason})"
     if rules.broken_baseline == FAIL:
@@ -184,18 +191,15 @@ def _baseline(
     return None, said
 
 
-def _first_records(folders: Sequence[str]) -> list[bytes]:
+def _first_records(examples: Mapping[str, Sequence[str]]) -> list[bytes]:
     files = sorted(
-        posixpath.join(folder, name) for folder in folders for name in fileio.listdir(folder)
+        posixpath.join(folder, name)
+        for folders in examples.values()
+        for folder in folders
+        for name in fileio.listdir(folder)
     )
     records = tf.data.TFRecordDataset(files)
     return [record.numpy() for record in itertools.islice(records, _TRIED_RECORDS)]
-
-
-def _class_names(model: str) -> list[str]:
-    path = posixpath.join(model, "assets.extra", features.CLASS_NAMES_FILE)
-    with fileio.open(path, "rb") as file:
-        return list(parse_class_names(file.read(), path))
 
 
 def _with_all_columns(slices: list[measures.Measures], rules: Rules) -> list[measures.Measures]:

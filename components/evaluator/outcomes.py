@@ -1,6 +1,7 @@
 """TFMA extractors: from a batch of records and predictions to what is counted of each image.
 
-What follows them sees a few numbers an image, and neither pixels nor probabilities.
+What follows them sees a few numbers an image, and neither pixels nor probabilities. Beside them,
+the answer for each image is written down; see `prediction_rows`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +12,23 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
 
-from components.evaluator import tally
+from components.evaluator import prediction_rows, tally
 from components.evaluator.image_metrics import CELL_EXTRACT, TALLY_EXTRACT
 from preprocessing import features
 
 # A feature that is no key of a record: the range in which its shorter side lies.
 SIZE_BUCKET = "image/size"
 _SIZE_BOUNDS_PX = (32, 64, 128, 256, 512, 1024)
+# A column beside the features of a record: the split that it was read from.
+SPLIT_COLUMN = "split"
+# What an image is known by: column of the predictions to feature of the record.
+IDENTITY = {
+    "sha256": features.SHA256,
+    "uri": features.FILENAME,
+    "split": SPLIT_COLUMN,
+    "class": features.CLASS_TEXT,
+}
+_IDENTITY_EXTRACT = "identity"
 
 
 def size_bucket(height_px: int, width_px: int) -> str:
@@ -40,13 +51,30 @@ def read_records(slice_features: Sequence[str]) -> Any:
     return _extractor("ReadRecords", beam.Map(_read_batch, list(slice_features)))
 
 
-def count_outcomes(model_names: Sequence[str]) -> Any:
+def count_outcomes(models: Mapping[str, Sequence[str]], rows: str) -> Any:
     """An extractor that turns a batch with labels and predictions into a tally for each image.
 
     Args:
-      model_names: the empty name of a single model, or those of candidate and baseline.
+      models: class names by model: of the empty name of a single model, or those of candidate and
+        baseline.
+      rows: prefix of files that get the answer for each image.
     """
-    return _extractor("CountOutcomes", beam.FlatMap(_count_batch, list(model_names)))
+    names = {name: list(classes) for name, classes in models.items()}
+    return _extractor("CountOutcomes", _CountOutcomes(names, rows))
+
+
+class _CountOutcomes(beam.PTransform):
+    def __init__(self, models: dict[str, list[str]], rows: str):
+        super().__init__()
+        self._models, self._rows = models, rows
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        _ = (
+            batches
+            | "Rows" >> beam.FlatMap(_rows_of_batch, self._models)
+            | "WriteRows" >> beam.io.WriteToText(self._rows)
+        )
+        return batches | "Tallies" >> beam.FlatMap(_count_batch, list(self._models))
 
 
 def _extractor(name: str, transform: beam.PTransform) -> Any:
@@ -64,7 +92,14 @@ def _read_batch(extracts: tfma.Extracts, slice_features: list[str]) -> tfma.Extr
         else:
             values = _first_values(columns, name, batch.num_rows)
         found[name] = values
-    return {tfma.INPUT_KEY: serialized, tfma.FEATURES_KEY: found}
+    identity = {
+        column: _first_values(columns, name, batch.num_rows) for column, name in IDENTITY.items()
+    }
+    return {
+        tfma.INPUT_KEY: serialized,
+        tfma.FEATURES_KEY: found,
+        _IDENTITY_EXTRACT: identity,
+    }
 
 
 def _first_values(columns: Mapping[str, pa.Array], name: str, count: int) -> list[Any]:
@@ -88,10 +123,8 @@ def _size_buckets(columns: Mapping[str, pa.Array], count: int) -> list[str | Non
 def _count_batch(extracts: tfma.Extracts, model_names: list[str]) -> Iterator[tfma.Extracts]:
     counted, predicted, true = [], [], []
     for name in model_names:
-        labels = _of_model(extracts[tfma.LABELS_KEY], name)
-        labels = np.asarray(labels).reshape(-1).astype(np.int64)
-        outputs = _of_model(extracts[tfma.PREDICTIONS_KEY], name)
-        own, classes = tally.tallies(labels, np.asarray(outputs["probabilities"]))
+        labels, probabilities = _answers(extracts, name)
+        own, classes = tally.tallies(labels, probabilities)
         counted.append(own)
         predicted.append(classes)
         true.append(labels)
@@ -104,6 +137,23 @@ def _count_batch(extracts: tfma.Extracts, model_names: list[str]) -> Iterator[tf
         # A feature that an image lacks puts it into no slice.
         own = {name: [values[row]] for name, values in columns.items() if values[row] is not None}
         yield {tfma.FEATURES_KEY: own, TALLY_EXTRACT: tallies[row], CELL_EXTRACT: cells[row]}
+
+
+def _rows_of_batch(extracts: tfma.Extracts, models: dict[str, list[str]]) -> Iterator[str]:
+    answers = []
+    for name, classes in models.items():
+        labels, probabilities = _answers(extracts, name)
+        counted, _ = tally.tallies(labels, probabilities)
+        answers.append(prediction_rows.of_answers(labels, probabilities, counted, classes))
+    return prediction_rows.lines(extracts[_IDENTITY_EXTRACT], answers)
+
+
+def _answers(extracts: tfma.Extracts, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, int64 [B], and probabilities, float32 [B, C], of a model."""
+    labels = _of_model(extracts[tfma.LABELS_KEY], name)
+    outputs = _of_model(extracts[tfma.PREDICTIONS_KEY], name)
+    probabilities = np.asarray(outputs["probabilities"])
+    return np.asarray(labels).reshape(-1).astype(np.int64), probabilities
 
 
 def _of_model(values: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.content_digest import digest_of_files, digest_of_folder
-from components.evaluator import verdict
+from components.evaluator import predictions, verdict
 from components.stored_names import JOB_CONFIG, SERVING_CHECK_FILE
 from lineage.making.artifact_files import read_json
 from lineage.making.outputs import Outputs
@@ -70,10 +70,12 @@ def evaluation(outputs: Outputs) -> Evaluation | None:
         return None
     blessing = outputs.artifact("ServingValidator", "blessing")
     uri = measured.uri if measured is not None else ""
+    answers = Path(uri, predictions.FILE)
     return Evaluation(
         artifact_id=judged.id,
         uri=uri,
         made_in_run=judged.made_in_run,
+        predictions=str(answers) if uri and answers.is_file() else "",
         verdict=read_json(judged.uri, verdict.JSON_FILE) or _verdict_of(judged),
         serving_check=read_json(blessing.uri, SERVING_CHECK_FILE) if blessing else None,
     )

@@ -163,7 +163,7 @@ class Evaluation(Part):
     uri: str = ""
     made_in_run: str = ""
     predictions: str = ""
-    """Always empty; records of this version have it."""
+    """File with the answer for each evaluated image; empty where an earlier version evaluated."""
     verdict: dict[str, Any]
     """As `verdict.json` has it; the gate's own, before any override."""
     serving_check: dict[str, Any] | None = None

@@ -1,5 +1,8 @@
+import hashlib
 import json
+import shutil
 
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
@@ -8,7 +11,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.artifacts import Verdict
-from components.evaluator import executor
+from components.evaluator import executor, predictions
 from components.evaluator.verdict import Verdict as VerdictValue
 from pipeline.config import EvaluationConfig
 from pipeline.evaluation import eval_config, rules
@@ -18,11 +21,17 @@ CLASSES = ["ant", "bee", "cat"]
 CAMERA = "image/column/camera"
 
 
+def _sha256(picture: bytes) -> str:
+    return hashlib.sha256(picture).hexdigest()
+
+
 def _record(picture: bytes, i: int) -> bytes:
     """Picture i: classes in turns, the last quarter larger JPEGs, and pictures 0 to 9 by phone."""
     values = {
         "image/encoded": picture,
         "image/class/text": CLASSES[i % 3].encode(),
+        "image/filename": f"pictures/{i}.png".encode(),
+        "image/sha256": _sha256(picture).encode(),
         "image/format": b"png" if i < 30 else b"jpeg",
         "image/height": 48 if i < 30 else 300,
         "image/width": 200,
@@ -66,7 +75,8 @@ def folder(tmp_path_factory, pictures, write_model, right_answers):
 
 @pytest.fixture
 def evaluate(folder, tmp_path, artifact):
-    def run(model: str, baseline: str, examples_of="examples", **settings):
+    def run(model: str, baseline: str, examples_of="examples", workers=1, **settings):
+        shutil.rmtree(tmp_path / "evaluation", ignore_errors=True)
         config = EvaluationConfig(**settings)
         examples = artifact(standard_artifacts.Examples, folder / examples_of)
         examples.split_names = '["train", "eval"]'
@@ -76,7 +86,10 @@ def evaluate(folder, tmp_path, artifact):
             "verdict": artifact(Verdict, tmp_path / "verdict"),
         }
         context = base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=["--direct_running_mode=in_memory"],
+            beam_pipeline_args=[
+                f"--direct_running_mode={'in_memory' if workers == 1 else 'multi_threading'}",
+                f"--direct_num_workers={workers}",
+            ],
             tmp_dir=str(tmp_path / "tmp"),
             unique_id="1",
         )
@@ -153,6 +166,39 @@ def test_slices_classes_and_confusion_matrix(evaluate, tmp_path):
     assert "ant: recall 0.8571" in (tmp_path / "verdict" / "verdict.txt").read_text()
 
 
+def test_answer_for_each_image_is_written_down(evaluate, tmp_path, pictures):
+    """wrong10 takes pictures 0 to 9 for the next class; wrong4 knows all but the first four."""
+    evaluate("wrong10", "wrong4", min_top_1=0.5)
+    rows = pq.read_table(tmp_path / "evaluation" / predictions.FILE).to_pylist()
+    assert [row["sha256"] for row in rows] == sorted(_sha256(picture) for picture in pictures)
+    by_uri = {row["uri"]: row for row in rows}
+    assert len(by_uri) == 40
+    for i, picture in enumerate(pictures):
+        row = by_uri[f"pictures/{i}.png"]
+        right, wrong = CLASSES[i % 3], CLASSES[(i + 1) % 3]
+        assert (row["sha256"], row["split"], row["class"]) == (_sha256(picture), "eval", right)
+        for prefix, number in (("", 10), ("baseline_", 4)):
+            said = wrong if i < number else right
+            assert row[f"{prefix}predicted"] == said == row[f"{prefix}top_classes"][0]
+            assert row[f"{prefix}probability"] == pytest.approx(0.9)
+            own = 0.05 if i < number else 0.9
+            assert row[f"{prefix}class_probability"] == pytest.approx(own)
+            assert row[f"{prefix}correct"] == (i >= number)
+            assert row[f"{prefix}correct_top_5"] is True
+            assert sorted(row[f"{prefix}top_classes"]) == CLASSES
+            assert row[f"{prefix}top_probabilities"] == pytest.approx([0.9, 0.05, 0.05])
+    # What the workers wrote is used up.
+    assert not [path for path in (tmp_path / "evaluation").iterdir() if path.is_dir()]
+
+
+def test_answers_do_not_depend_on_workers(evaluate, tmp_path):
+    contents = []
+    for workers in (1, 3):
+        evaluate("wrong4", "reordered", workers=workers, min_top_1=0.5)
+        contents.append((tmp_path / "evaluation" / predictions.FILE).read_bytes())
+    assert contents[0] == contents[1]
+
+
 def test_too_low_is_not_blessed_and_says_why(evaluate):
     verdict, artifact = evaluate("wrong4", "none", min_top_1=0.95)
     assert not verdict.blessed
@@ -204,11 +250,15 @@ def test_better_than_the_served_model_whose_classes_have_another_order(evaluate)
     assert verdict.baseline["top_1"] == 1.0
 
 
-def test_picture_without_an_answer_is_wrong(evaluate):
+def test_picture_without_an_answer_is_wrong(evaluate, tmp_path):
     verdict, _ = evaluate("blind", "none", min_top_1=0.99)
     assert not verdict.blessed
     assert (verdict.metrics["top_1"], verdict.metrics["unanswered"]) == (39 / 40, 1)
     assert sum(entry["count"] for entry in verdict.calibration) == 39
+    rows = pq.read_table(tmp_path / "evaluation" / predictions.FILE).to_pylist()
+    [row] = [row for row in rows if row["predicted"] is None]
+    assert (row["uri"], row["class"], row["correct"]) == ("pictures/0.png", "ant", False)
+    assert (row["probability"], row["top_classes"], row["baseline_correct"]) == (None, None, None)
 
 
 def test_baseline_whose_answers_are_no_numbers_is_broken(evaluate):
