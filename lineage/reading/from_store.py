@@ -33,8 +33,10 @@ class StoreRuns(RunSource):
 
     def lines(self, limit: int | None = None) -> list[RunLine]:
         """See `RunSource.lines`."""
-        found = runs.contexts(self._store, limit=limit)
-        return newest_first(self._line(context) for context in found)
+        # The newest in the store are the newest runs, unless older ones were imported later.
+        late = runs.contexts(self._store, where=runs.IS_LATE, limit=1) if limit else []
+        found = runs.contexts(self._store, limit=None if late else limit)
+        return newest_first(self._line(context) for context in found)[:limit]
 
     def find(self, run_id: str) -> Run | None:
         """See `RunSource.find`."""

@@ -50,6 +50,26 @@ def open_runs(
         return files
 
 
+def store_to_fill(output_dir: str | None, metadata_uri: str | None) -> connection.Connection:
+    """The store that records are imported into; it is made where it is not there yet.
+
+    Args:
+      output_dir: an output folder, whose store it is unless `metadata_uri` names one; None: the
+        only one in `runs/`.
+      metadata_uri: where ML Metadata is.
+
+    Raises:
+      InputError: there is no such folder, or ML Metadata cannot be reached.
+    """
+    if metadata_uri is not None and output_dir is None:
+        if metadata_uri in ("", "sqlite://"):
+            raise InputError(f"--metadata_uri must name a file. Received: {metadata_uri!r}")
+        return connection.connect(metadata_uri, Path())
+    folder = folders.find(output_dir)
+    uri = metadata_uri or _configured_uri(folder)
+    return connection.connect(uri, folder / folders.METADATA_FILE)
+
+
 def _of_store(uri: str, folder: Path | None) -> StoreRuns:
     store = connection.open_to_read(uri)
     return StoreRuns(store, f"ML Metadata at {store_uri.masked(uri)}", folder)

@@ -25,6 +25,7 @@ _NODE_STATES = {
 }
 # Properties that say nothing to people, or stand elsewhere in the record.
 _OWN = {names.CACHE_KEY, names.CACHE_KEY_INPUTS, CONTENT_FINGERPRINT, MADE_IN_RUN}
+_OWN |= {names.IMPORTED_AS, names.MADE}
 _OWN |= {"tfx_version", "is_external", "state", "stats_dashboard_link"}
 
 
@@ -77,9 +78,16 @@ def artifact(found: metadata_store_pb2.Artifact, made_in_run: str, made_by: str)
         else "",
         made_in_run=made_in_run,
         made_by=made_by,
-        made=time_of(found.create_time_since_epoch),
+        made=_made(found),
         properties=_properties({**found.properties, **found.custom_properties}),
     )
+
+
+def _made(found: metadata_store_pb2.Artifact) -> datetime.datetime:
+    # A store sets the time of creation itself, also of what was made elsewhere before.
+    if names.MADE in found.custom_properties:
+        return datetime.datetime.fromisoformat(found.custom_properties[names.MADE].string_value)
+    return time_of(found.create_time_since_epoch)
 
 
 def time_of(milliseconds: int) -> datetime.datetime:

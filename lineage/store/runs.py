@@ -16,6 +16,8 @@ from pipeline.mlmd import long_text, names
 RECORD_TYPE = "RunRecord"
 RECORD = "record"
 LINE, DATASET, MODEL = "lineage_line", "dataset_digest", "model_digest"
+IS_LATE = f"custom_properties.{names.IMPORTED_LATE}.int_value = 1"
+"""The condition that a run was imported after others that started later."""
 
 
 def context_of(
@@ -76,11 +78,6 @@ def put_record(store: metadata_store.MetadataStore, run: Run, uri: str) -> None:
     found = context_of(store, run.run.id)
     if found is None:
         raise ValueError(f"ML Metadata has no run {run.run.id!r}")
-    line = run.line()
-    long_text.put(found.custom_properties[LINE], line.model_dump_json())
-    found.custom_properties[DATASET].string_value = line.dataset
-    found.custom_properties[MODEL].string_value = line.model
-    store.put_contexts([found])
     kept = store.get_artifact_by_type_and_name(RECORD_TYPE, run.run.id)
     if kept is None:
         kept = metadata_store_pb2.Artifact(
@@ -94,3 +91,9 @@ def put_record(store: metadata_store.MetadataStore, run: Run, uri: str) -> None:
     store.put_attributions_and_associations(
         [metadata_store_pb2.Attribution(artifact_id=kept_id, context_id=found.id)], []
     )
+    # The line last: a run that has one has its record.
+    line = run.line()
+    long_text.put(found.custom_properties[LINE], line.model_dump_json())
+    found.custom_properties[DATASET].string_value = line.dataset
+    found.custom_properties[MODEL].string_value = line.model
+    store.put_contexts([found])

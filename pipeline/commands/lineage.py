@@ -6,10 +6,13 @@ import sys
 
 from lineage.compare.differences import compare
 from lineage.images import answer, downstream, listing
-from lineage.reading import finding
+from lineage.reading import finding, opening
 from lineage.reading.source import RunSource
+from lineage.store.import_records import import_records
 from lineage.views import compare_text, downstream_text, image_text, run_text
+from pipeline import store_uri
 from pipeline.commands import where_runs_are
+from pipeline.mlmd import connection
 from preprocessing import failures
 from preprocessing.errors import InputError
 
@@ -56,6 +59,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         nargs=2,
         help="what can explain that run B is worse than run A, the likeliest first",
     )
+    parser.add_argument(
+        "--import",
+        metavar="FILE|DIR",
+        nargs="+",
+        dest="imported",
+        help="fill the store with the runs of these records (lineage.json), or of those in these "
+        "folders; what is there already stays as it is",
+    )
     parser.add_argument("--format", choices=(TEXT, JSON), default=TEXT, help="(%(default)s)")
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
@@ -64,6 +75,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the answer."""
     _check(args)
+    if args.imported is not None:
+        return _import(args)
     source = where_runs_are.open_source(args)
     if args.image is not None:
         return _image(source, args)
@@ -82,6 +95,18 @@ def run(args: argparse.Namespace) -> int:
     return failures.DONE
 
 
+def _import(args: argparse.Namespace) -> int:
+    if args.metadata_uri:
+        store_uri.refuse_password(args.metadata_uri, "--metadata_uri")
+    store = opening.store_to_fill(args.output_dir, args.metadata_uri)
+    done = import_records(connection.open_store(store), args.imported)
+    print(
+        f"imported into ML Metadata at {store.uri}: {len(done.added)} runs added, "
+        f"{len(done.updated)} brought up to date, {len(done.unchanged)} there already"
+    )
+    return failures.DONE
+
+
 def _check(args: argparse.Namespace) -> None:
     if args.models_to_retrain and args.image is None:
         raise InputError("--models_to_retrain needs --image, which says what would be removed")
@@ -91,6 +116,9 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--image asks for one image, and takes nothing else. Received: {given}")
     if args.why is not None and (args.of or others or args.image is not None):
         raise InputError("--why takes two runs, and nothing else")
+    questions = (args.of, *others, args.image, args.why, args.records)
+    if args.imported is not None and any(questions):
+        raise InputError("--import takes records and the store to fill, and nothing else")
     if len(others) > 1:
         raise InputError("--images and --downstream are two questions; ask one of them")
 

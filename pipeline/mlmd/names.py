@@ -12,3 +12,10 @@ CACHE_KEY = "cache_key"
 CACHE_KEY_INPUTS = "cache_material"
 # Why an execution ended that could not say so itself.
 ENDED_BY = "ended_by"
+
+# Of what was imported from records: an execution's number in the store that it comes from, and
+# when an artifact was made there, in ISO 8601.
+IMPORTED_AS = "imported_as"
+MADE = "made"
+# Of a run's context: it started before others that the store had already.
+IMPORTED_LATE = "imported_late"
