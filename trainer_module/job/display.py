@@ -1,6 +1,8 @@
 """What a person sees of a training: lines of its log in words, on a terminal with a bar.
 
-Nothing here imports TensorFlow: the supervisor shows what the ranks write.
+Nothing here imports TensorFlow: the supervisor shows what the ranks write. Why not the display of
+`pipeline/progress_display.py`: that one shows the nodes of a pipeline, and the trainer is used, and
+imports nothing, without a pipeline. Both draw with rich; a training in a pipeline is shown there.
 """
 
 from rich.console import Console
