@@ -16,12 +16,14 @@ import tensorflow as tf
 from preprocessing import features
 from trainer_module.data import eval_image
 from trainer_module.data.rand_augment import auto_augment, rand_augment
-from trainer_module.decoding import orientation
+from trainer_module.decoding import file_bytes, orientation
 
 # Random crops as published (Inception, arXiv 1409.4842): aspect ratio of the crop.
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 # A JPEG decoder can leave out frequencies, and then makes a picture that is so much smaller.
 JPEG_SCALES = (1, 2, 4, 8)
+_FILE, _SEED = tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)
+_SIDE = tf.TensorSpec([], tf.int32)
 
 
 class Augmentation(NamedTuple):
@@ -73,7 +75,8 @@ def train_images(encoded: tf.Tensor, seeds: tf.Tensor, options: Augmentation) ->
     size_px = tf.convert_to_tensor(options.size_px)
     magnitude = tf.convert_to_tensor(options.randaug_magnitude, tf.float64)
     crop = _crop_function(options.crop_min_area)
-    examples = zip(tf.unstack(encoded), tf.unstack(seeds), strict=True)
+    plain = orientation.begins_with_tables(encoded)
+    examples = zip(tf.unstack(encoded), tf.unstack(plain), tf.unstack(seeds), strict=True)
     crops = [crop(*example, size_px) for example in examples]
     inputs = [size_px, magnitude, seeds, *crops]
     pixels = tf.numpy_function(finish, inputs, tf.uint8, stateful=False)
@@ -115,20 +118,21 @@ def augment_into(
 
 
 @functools.cache
-def _crop_function(min_area: float) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+def _crop_function(min_area: float) -> Callable[..., tf.Tensor]:
     """`_crop` as a function of its tensors, which is traced once and not for each image."""
-    signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)]
     return tf.function(
-        lambda encoded, seed, size_px: _crop(encoded, seed, size_px, min_area),
-        input_signature=[*signature, tf.TensorSpec([], tf.int32)],
+        functools.partial(_crop, min_area),
+        input_signature=[_FILE, tf.TensorSpec([], tf.bool), _SEED, _SIDE],
         autograph=False,
         # Inlined, it would be prepared anew for each image: 2 s more for a group of 32.
         experimental_attributes={"_noinline": True},
     )
 
 
-def _crop(encoded: tf.Tensor, seed: tf.Tensor, size_px: tf.Tensor, min_area: float) -> tf.Tensor:
-    """A window of one image, uint8 [h, w, 3]."""
+def _crop(
+    min_area: float, encoded: tf.Tensor, is_plain: tf.Tensor, seed: tf.Tensor, size_px: tf.Tensor
+) -> tf.Tensor:
+    """A window of one image, uint8 [h, w, 3]; `is_plain`: a JPEG that EXIF does not turn."""
     if min_area == 1.0:
         return eval_image.eval_image(encoded, size_px)
 
@@ -152,12 +156,17 @@ def _crop(encoded: tf.Tensor, seed: tf.Tensor, size_px: tf.Tensor, min_area: flo
         top, left, height, width = tf.unstack(window(tf.shape(image)))
         return image[top : top + height, left : left + width]
 
-    # A picture that EXIF turns is decoded whole, which costs more than the blocks of a window.
-    is_jpeg = tf.io.is_jpeg(encoded)
-    turned = tf.cond(
-        is_jpeg, lambda: orientation.of_jpeg(encoded) > orientation.UPRIGHT, lambda: False
-    )
-    return tf.cond(is_jpeg & tf.logical_not(turned), jpeg, other)
+    @file_bytes.rarely(input_signature=[])
+    def looked_at_closely() -> tf.Tensor:
+        # A picture that EXIF turns is decoded whole, which costs more than the blocks of a window.
+        is_upright = tf.cond(
+            tf.io.is_jpeg(encoded),
+            lambda: tf.equal(orientation.of_jpeg(encoded), orientation.UPRIGHT),
+            lambda: False,
+        )
+        return tf.cond(is_upright, jpeg, other)
+
+    return tf.cond(is_plain, jpeg, looked_at_closely)
 
 
 def _decode_window(encoded: tf.Tensor, window: tf.Tensor, size_px: tf.Tensor) -> tf.Tensor:

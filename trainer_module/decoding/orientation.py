@@ -15,9 +15,9 @@ UPRIGHT = 1
 _ORIENTATION_TAG, _BYTE, _SHORT, _LONG = 0x0112, 1, 3, 4
 _ENTRY_BYTES, _MAX_ENTRIES = 12, 1024
 _APP0, _APP1, _APP15, _COMMENT, _MARKER = 0xE0, 0xE1, 0xEF, 0xFE, 0xFF
-# How a segment of JFIF begins, with its length, and one of a table.
-_JFIF, _TABLE = b"\xff\xe0\0\x10", b"\xff\xdb"
-_FIRST_SEGMENT, _SECOND_SEGMENT = 2, 20  # where they begin, the second one behind JFIF
+# How a JPEG begins, a segment of JFIF, with its length, and one of a table.
+_START, _JFIF, _TABLE = b"\xff\xd8", b"\xff\xe0\0\x10", b"\xff\xdb"
+_SECOND_SEGMENT = 20  # where it begins behind JFIF
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 _EXIF_NAME = b"Exif\0\0"
 _WINDOW_BYTES, _MAX_SEGMENTS = 10, 4096
@@ -25,22 +25,40 @@ _IMAGE = tf.TensorSpec([None, None, features.CHANNELS], tf.uint8)
 _STRING = tf.TensorSpec([], tf.string)
 
 
-def of_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    """The orientation of a JPEG (string []): int32 [], 1 to 8, 1 where it has none.
+def begins_with_tables(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether files begin as a JPEG in which nothing but JFIF stands in front of the tables.
 
-    EXIF counts in front of the tables, where the standard wants it. Most records have tables at
-    once or behind JFIF: they are spared the loop, which would take as long as some of the decoding.
+    EXIF counts in front of the tables, where the standard wants it: such a JPEG has no orientation.
+    Most records are of this kind, and it is seen in a few operations for a whole batch.
 
-    Raises:
-      tf.errors.InvalidArgumentError: the file is far too short for a JPEG.
+    Args:
+      encoded: string [...], files of any format.
+
+    Returns:
+      bool [...].
     """
 
     def holds(begin: int, expected: bytes) -> tf.Tensor:
-        return tf.equal(tf.strings.substr(encoded, begin, len(expected)), expected)
+        return tf.equal(tf.strings.substr(header, begin, len(expected)), expected)
 
-    behind_jfif = holds(_FIRST_SEGMENT, _JFIF) & holds(_SECOND_SEGMENT, _TABLE)
-    has_none = holds(_FIRST_SEGMENT, _TABLE) | behind_jfif
-    return tf.cond(has_none, lambda: tf.constant(UPRIGHT), lambda: _of_segments(encoded))
+    header = tf.strings.substr(encoded, 0, _SECOND_SEGMENT + len(_TABLE))
+    # Filled up, so that a file may be shorter.
+    header = tf.strings.join([header, b"\0" * (_SECOND_SEGMENT + len(_TABLE))])
+    behind_jfif = holds(0, _START + _JFIF) & holds(_SECOND_SEGMENT, _TABLE)
+    return holds(0, _START + _TABLE) | behind_jfif
+
+
+def of_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """The orientation of a JPEG (string []): int32 [], 1 to 8, 1 where it has none.
+
+    Where `begins_with_tables` holds, the loop over segments is spared, which would take as long as
+    some of the decoding.
+    """
+    return tf.cond(
+        begins_with_tables(encoded),
+        lambda: tf.constant(UPRIGHT),
+        lambda: _of_segments(encoded),
+    )
 
 
 @file_bytes.rarely(input_signature=[_STRING])
