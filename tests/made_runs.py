@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.evaluator import verdict
+from components.evaluator import predictions, verdict
 from components.evaluator.intervals import proportion
 from lineage.making.recorder import Recorder
 from lineage.record import files
@@ -133,12 +133,21 @@ class MadeRun:
         push: str = "",
         override: verdict.Override | None = None,
         weights: bytes = b"",
+        mistakes: Mapping[str, str] | None = None,
     ) -> None:
-        """All nodes that a record knows, each with what it leaves."""
+        """All nodes that a record knows, each with what it leaves.
+
+        With `mistakes`, the wrong class by the name of an image, the evaluation has an answer for
+        each image, and `right` and `of` are counted from them.
+        """
         images = images or corpus()
         self.data(images)
         self.train(model, weights)
-        self.evaluate(right, of, blessed, override)
+        answers = None
+        if mistakes is not None:
+            answers = list(_answers(images, mistakes))
+            right, of = sum(row[7] for row in answers), len(answers)
+        self.evaluate(right, of, blessed, override, answers)
         if push:
             self.push(push, override)
 
@@ -197,7 +206,12 @@ class MadeRun:
         )
 
     def evaluate(
-        self, right: int, of: int, blessed: bool, override: verdict.Override | None = None
+        self,
+        right: int,
+        of: int,
+        blessed: bool,
+        override: verdict.Override | None = None,
+        answers: list[list[Any]] | None = None,
     ) -> None:
         """LatestBlessedModel and Evaluator."""
         judged = _verdict(right, of, blessed)
@@ -210,7 +224,12 @@ class MadeRun:
                     {verdict.JSON_FILE: json.loads(judged.to_json())},
                     {"blessed": int(blessed)},
                 ),
-                "evaluation": ("ModelEvaluation", {"metrics": b"counts"}, {}),
+                "evaluation": (
+                    "ModelEvaluation",
+                    {"metrics": b"counts"}
+                    | ({predictions.FILE: answers} if answers is not None else {}),
+                    {},
+                ),
             },
             inputs=[("model", "HorovodTrainer", "model")],
         )
@@ -351,6 +370,8 @@ def _write(path: Path, content: Any, scratch: Path) -> None:
         path.write_bytes(content)
     elif path.name == features.MANIFEST_FILE:
         dataset_manifest.write_manifest(str(path), _rows(content), str(scratch))
+    elif path.name == predictions.FILE:
+        predictions.write(str(path), content)
     elif path.suffix == ".jsonl":
         path.write_text("".join(f"{json.dumps(line)}\n" for line in content))
     else:
@@ -372,6 +393,21 @@ def _rows(images: Sequence[Image]):
             "shard": f"{image.split}-00000-of-00001" if used else None,
             "position": position if used else None,
         }
+
+
+def _answers(images: Sequence[Image], mistakes: Mapping[str, str]):
+    """Rows of `predictions.parquet`: 0.75 on the answer, 0.25 on another class."""
+    classes = sorted({i.class_name for i in images})
+    evaluated = [i for i in images if i.split == features.EVAL_SPLIT and i.status == "used"]
+    for image in sorted(evaluated, key=lambda image: (image.sha256, image.uri)):
+        said = mistakes.get(image.name, image.class_name)
+        wrong = said != image.class_name
+        other = image.class_name if wrong else next(c for c in [*classes, "none"] if c != said)
+        yield [
+            image.sha256, image.uri, image.split, image.class_name,
+            said, 0.75, 0.25 if wrong else 0.75, not wrong, True, [said, other], [0.75, 0.25],
+            *[None] * len(predictions.ANSWER),
+        ]  # fmt: skip
 
 
 def _counts(images: Sequence[Image]) -> dict[str, Any]:

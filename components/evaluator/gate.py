@@ -6,8 +6,9 @@ from typing import Any
 
 from components.evaluator import measures as measures_lib
 from components.evaluator import tally
-from components.evaluator.measures import Change, Measures
+from components.evaluator.measures import Measures
 from components.evaluator.metric_names import TOP_1, TOP_5, UNANSWERED
+from components.evaluator.paired import Change
 from components.evaluator.rules import LOWER_BOUND, Rules
 from components.evaluator.verdict import DIGITS, TITLES, Rule, Verdict, interval, slice_name
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components.evaluator import intervals, metric_names, tally
+from components.evaluator import intervals, metric_names, paired, tally
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,27 +25,6 @@ class Measures:
     candidate: np.ndarray
     baseline: np.ndarray | None = None
     pairs: np.ndarray | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """The change of an accuracy against the baseline, on the same images.
-
-    Attributes:
-      estimate: candidate minus baseline, -1 to 1.
-      low: lower end of its interval.
-      high: upper end.
-      p_value: of McNemar's exact test that both are equally good.
-      gained: images that only the candidate gets right.
-      lost: images that only the baseline gets right.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    p_value: float
-    gained: int
-    lost: int
 
 
 def read(evaluation_uri: str, has_baseline: bool) -> list[Measures]:
@@ -129,16 +108,13 @@ def figures(counts: np.ndarray, confidence: float) -> dict[str, Any]:
     }
 
 
-def change(measures: Measures, metric: str, confidence: float) -> Change | None:
+def change(measures: Measures, metric: str, confidence: float) -> paired.Change | None:
     """The change of `top_1` or `top_5`, None where there is no baseline."""
     if measures.pairs is None:
         return None
     first = tally.CANDIDATE_ONLY_1 if metric == metric_names.TOP_1 else tally.CANDIDATE_ONLY_5
     gained, lost = (int(count) for count in measures.pairs[first : first + 2])
-    examples = int(measures.candidate[tally.EXAMPLES])
-    low, high = intervals.paired_change(gained, lost, examples, confidence)
-    p_value = intervals.same_accuracy(gained, lost)
-    return Change((gained - lost) / examples, low, high, p_value, gained, lost)
+    return paired.change(gained, lost, int(measures.candidate[tally.EXAMPLES]), confidence)
 
 
 def classes(

@@ -51,7 +51,7 @@ class Verdict:
       metrics: over the evaluation split, as `measures.figures` gives them.
       baseline: the same of the baseline, or None.
       no_baseline: why there is no baseline; empty if there is one.
-      change: `top_1` and `top_5`: the fields of `measures.Change`; empty without a baseline.
+      change: `top_1` and `top_5`: the fields of `paired.Change`; empty without a baseline.
       rules: one entry a rule.
       slices: figures by slice, the worst first, each with `slice` (value by feature), and with a
         baseline `baseline_top_1` and `change`.

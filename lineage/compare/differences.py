@@ -5,7 +5,10 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from lineage.compare import pairing
+from lineage.compare.answers import AnswerChanges
 from lineage.compare.images import ImageChanges, image_changes
+from lineage.compare.pairing import PairedTest
 from lineage.record.parts import Dataset
 from lineage.record.run import Run
 
@@ -19,29 +22,6 @@ class Change:
     name: str
     before: Any
     after: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class PairedTest:
-    """Two models on the same images.
-
-    Attributes:
-      images: how many.
-      estimate: change of top-1, -1 to 1.
-      low: lower end of its 95 % interval.
-      high: upper end.
-      p_value: of McNemar's exact test that both are equally good.
-      gained: images that only the second gets right.
-      lost: images that only the first gets right.
-    """
-
-    images: int
-    estimate: float
-    low: float
-    high: float
-    p_value: float
-    gained: int
-    lost: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +57,7 @@ class Comparison:
       metrics: of the evaluation.
       paired: the test on the same images, None where there is none.
       no_pairs: why there is none.
+      answers: what the two models say of the same images, None where that is not known.
       recalls: classes whose recall changed, the worst loss first.
       slices: top-1 of slices that changed, the worst loss first.
     """
@@ -93,13 +74,14 @@ class Comparison:
     metrics: list[Change]
     paired: PairedTest | None
     no_pairs: str
+    answers: AnswerChanges | None
     recalls: list[ClassChange]
     slices: list[ClassChange]
 
 
 def compare(before: Run, after: Run) -> Comparison:
     """Compares two runs."""
-    paired, no_pairs = _paired(before, after)
+    pairs = pairing.pair(before, after)
     return Comparison(
         before=before,
         after=after,
@@ -111,8 +93,9 @@ def compare(before: Run, after: Run) -> Comparison:
         classes=_changes(_class_counts(before.dataset), _class_counts(after.dataset)),
         images=image_changes(before.dataset, after.dataset),
         metrics=_changes(_metrics(before), _metrics(after)),
-        paired=paired,
-        no_pairs=no_pairs,
+        paired=pairs.test,
+        no_pairs=pairs.why_none,
+        answers=pairs.answers,
         recalls=_worst_first(_recalls(before), _recalls(after)),
         slices=_worst_first(_slices(before), _slices(after)),
     )
@@ -198,26 +181,3 @@ def _worst_first(
         if name in after and before[name][0] != after[name][0]
     ]
     return sorted(found, key=lambda change: (change.change, change.name))
-
-
-def _paired(before: Run, after: Run) -> tuple[PairedTest | None, str]:
-    """The gate's own test, where one model was the baseline of the other."""
-    for one, other, sign in ((before, after, 1), (after, before, -1)):
-        if one.model is None or other.baseline is None or other.evaluation is None:
-            continue
-        change = other.evaluation.verdict.get("change", {}).get("top_1")
-        if one.model.digest and other.baseline.digest == one.model.digest and change:
-            images = other.evaluation.verdict["metrics"]["example_count"]
-            return _oriented(change, images, sign), ""
-    same = before.model is not None and after.model is not None
-    if same and before.model.digest and before.model.digest == after.model.digest:
-        return None, "it is the same model"
-    return None, "neither was the baseline of the other"
-
-
-def _oriented(change: Mapping[str, Any], images: int, sign: int) -> PairedTest:
-    bounds = sorted((sign * change["low"], sign * change["high"]))
-    gained, lost = (change["gained"], change["lost"])[::sign]
-    return PairedTest(
-        images, sign * change["estimate"], bounds[0], bounds[1], change["p_value"], gained, lost
-    )

@@ -59,12 +59,24 @@ def verdict(found: Comparison) -> str:
     if _same_model(found):
         return f"{text}; it is the same model"
     if found.paired is not None:
-        chance = "no more than chance" if found.paired.p_value > 0.05 else "more than chance"
-        return f"{text}, {chance} on the same images (p = {found.paired.p_value:.2g})"
+        return f"{text}, {_on_the_same_images(found)}"
     bounds = (before.top_1_low, before.top_1_high, after.top_1_low, after.top_1_high)
     if None in bounds or max(bounds[0], bounds[2]) > min(bounds[1], bounds[3]):
         return text
     return f"{text}; the intervals overlap, so that it may be chance"
+
+
+def _on_the_same_images(found: Comparison) -> str:
+    test = found.paired
+    chance = "no more than chance" if test.p_value > 0.05 else "more than chance"
+    verdicts = [run.evaluation.verdict for run in (found.before, found.after)]
+    sizes = [verdict["metrics"].get("example_count") for verdict in verdicts]
+    if sizes == [test.images, test.images]:
+        return f"{chance} on the same images (p = {test.p_value:.2g})"
+    return (
+        f"and {test.estimate:+.4f} on the {test.images:,} images that both evaluated: {chance} "
+        f"(p = {test.p_value:.2g})"
+    )
 
 
 def _same_model(found: Comparison) -> bool:
@@ -122,7 +134,15 @@ def _slices(found: Comparison) -> Iterator[str]:
             yield (
                 f"{title} {change.name}: {change.before:.4f} -> {change.after:.4f} "
                 f"of {change.images_after} images"
+                f"{_lost_and_gained(found, change.name) if title == 'class' else ''}"
             )
+
+
+def _lost_and_gained(found: Comparison, class_name: str) -> str:
+    counted = found.answers.by_class.get(class_name) if found.answers is not None else None
+    if counted is None:
+        return ""
+    return f"; of {counted.images} that both evaluated {counted.lost} lost, {counted.gained} gained"
 
 
 def _change(change: Change) -> str:

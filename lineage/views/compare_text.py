@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lineage.compare import why
+from lineage.compare.answers import Answer, AnswerChanges
 from lineage.compare.differences import Change, ClassChange, Comparison
+from lineage.compare.images import MAX_EXAMPLES
 from lineage.views import words
 
 _MAX_CLASSES = 10
@@ -21,8 +23,10 @@ def text(found: Comparison) -> str:
         ("code", list(_code(found.code))),
         ("versions", _table([*found.versions, *found.machine])),
         ("metrics", [*_table(found.metrics), *_paired(found)]),
-        ("worst-changed classes", _classes(found.recalls)),
+        ("worst-changed classes", _classes(found.recalls, found.answers)),
         ("worst-changed slices", _classes(found.slices)),
+        ("images from right to wrong", list(_examples(found.answers, lost=True))),
+        ("images from wrong to right", list(_examples(found.answers, lost=False))),
     ]
     title = f"{found.before.run.id} -> {found.after.run.id}"
     lines = [title, why.verdict(found)]
@@ -59,6 +63,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         ]
     values["paired"] = dataclasses.asdict(found.paired) if found.paired is not None else None
     values["no_pairs"] = found.no_pairs
+    values["answers"] = _answers(found.answers)
     values["images"] = None
     if found.images is not None:
         by_class: dict[str, dict[str, int]] = {}
@@ -70,6 +75,13 @@ def as_json(found: Comparison) -> dict[str, Any]:
             "examples": dict(found.images.examples),
         }
     return values
+
+
+def _answers(found: AnswerChanges | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    by_class = {name: counted._asdict() for name, counted in found.by_class.items()}
+    return {**dataclasses.asdict(found), "by_class": by_class}
 
 
 def why_json(found: Comparison) -> dict[str, Any]:
@@ -117,30 +129,61 @@ def _code(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def _paired(found: Comparison) -> Iterator[str]:
+    yield paired(found)
+    if found.answers is not None and found.answers.relabelled:
+        count = words.counted(found.answers.relabelled, "further image")
+        yield f"{count} that both evaluated: under another label, and not counted"
+
+
+def paired(found: Comparison) -> str:
+    """The test on the same images, or why there is none, in one line."""
     test = found.paired
     if test is None:
-        yield f"no paired test: {found.no_pairs}"
-        return
-    yield (
+        return f"no paired test: {found.no_pairs}"
+    return (
         f"on the same {words.counted(test.images, 'image')}: top-1 changes by "
         f"{test.estimate:+.4f} [{test.low:+.4f}, {test.high:+.4f}], p = {test.p_value:.2g} "
         f"(McNemar); {test.gained} gained, {test.lost} lost"
     )
 
 
-def _classes(changes: Sequence[ClassChange]) -> list[str]:
-    rows = [
-        (
+def _classes(changes: Sequence[ClassChange], answers: AnswerChanges | None = None) -> list[str]:
+    """The worst changes of recall, with what was gained and lost on the same images."""
+    rows, head = [], ["", "FIRST", "SECOND", "CHANGE", "IMAGES"]
+    if answers is not None:
+        head += ["GAINED", "LOST"]
+    for change in changes[:_MAX_CLASSES]:
+        row = [
             change.name,
             f"{change.before:.4f}",
             f"{change.after:.4f}",
             f"{change.change:+.4f}",
             f"{change.images_before}, {change.images_after}",
-        )
-        for change in changes[:_MAX_CLASSES]
-    ]
-    head = ("", "FIRST", "SECOND", "CHANGE", "IMAGES")
-    return words.table(head, rows, (1, 2, 3)).splitlines() if rows else []
+        ]
+        if answers is not None:
+            counted = answers.by_class.get(change.name)
+            row += [str(counted.gained), str(counted.lost)] if counted else [words.NONE] * 2
+        rows.append(row)
+    return words.table(head, rows, (1, 2, 3, 5, 6)).splitlines() if rows else []
+
+
+def _examples(answers: AnswerChanges | None, *, lost: bool) -> Iterator[str]:
+    if answers is None:
+        return
+    named = answers.examples_lost if lost else answers.examples_gained
+    for changed in named[:MAX_EXAMPLES]:
+        before, after = said(changed.before), said(changed.after)
+        yield f"{changed.after.uri}: {changed.after.class_name}, {before} -> {after}"
+    more = (answers.lost if lost else answers.gained) - len(named[:MAX_EXAMPLES])
+    if more:
+        yield f"and {more:,} more"
+
+
+def said(answer: Answer) -> str:
+    """What a model says of an image, as in `cat 0.9312`."""
+    if answer.predicted is None:
+        return "no answer"
+    return f"{answer.predicted} {answer.probability:.4f}"
 
 
 def _said(value: object) -> str:
