@@ -30,6 +30,7 @@ setuptools.setup(
         "tensorflow-metadata>=1.16.1,<1.22",  # the schema's and the anomalies' protos
         "google-crc32c>=1.5,<2",  # checksums of TFRecords
         "h5py>=3.10,<4",  # weights in files
+        "openlineage-python>=1.30,<2",  # the events of runs, and where they are sent
         "jinja2>=3.1,<4",  # the run report
         "keras>=3.12,<4",  # reads weights of keras.applications; the reference in the tests
         "numpy>=1.24,<3",
@@ -55,6 +56,7 @@ setuptools.setup(
         "aws": ["boto3>=1.28,<2"],
         "gcp": ["google-cloud-storage>=2.18,<4"],
         "hdfs": ["hdfs>=2.7,<3"],
+        "mlflow": ["mlflow-skinny>=3.1,<4"],  # pipeline.mlflow_uri
         "test": [
             "pytest>=8,<9",
             "pytest-timeout>=2.3,<3",  # a deadline for each test
@@ -62,6 +64,10 @@ setuptools.setup(
             "hypothesis>=6.100,<7",
             "jsonschema>=4.20,<5",  # holds records of runs against their schema
             "boto3>=1.28,<2",
+            # What reads the formats of others that a run writes.
+            "huggingface_hub>=0.30,<3",
+            "mlcroissant>=1.0.17,<2",
+            "mlflow>=3.1,<4",  # its server
             "flask>=3,<4",  # moto's server
             "flask-cors>=5,<7",
             "moto[s3]>=5,<6",  # an S3 server on a loopback address

@@ -93,7 +93,7 @@ class MadeRuns:
         )
         run = MadeRun(self, facts)
         run.context()
-        Recorder().started(facts)
+        run.told += Recorder().started(facts)
         return run
 
     def whole(self, run_id: str = "", settings: Mapping[str, Any] | None = None, **more) -> Run:
@@ -104,9 +104,14 @@ class MadeRuns:
 
 
 class MadeRun:
-    """A run in the making."""
+    """A run in the making.
+
+    Attributes:
+      told: what a person is told of its record, a line each.
+    """
 
     def __init__(self, runs: MadeRuns, facts: RunFacts):
+        self.told: list[str] = []
         self.runs, self.facts, self.store = runs, facts, runs.store
         self.nodes: list[dict[str, Any]] = []
         self.outputs: dict[tuple[str, str], metadata_store_pb2.Artifact] = {}
@@ -231,7 +236,10 @@ class MadeRun:
                     {},
                 ),
             },
-            inputs=[("model", "HorovodTrainer", "model")],
+            inputs=[
+                ("model", "HorovodTrainer", "model"),
+                ("examples", "ImagePreprocessor", "transformed_examples"),
+            ],
         )
         self.status = "pushed" if blessed or override else "not_blessed"
         self.said = dataclasses.replace(
@@ -331,7 +339,7 @@ class MadeRun:
     def end(self) -> Run:
         """The run ends; returns its record."""
         summary = {"status": self.status, "verdict": self.said, "nodes": self.nodes}
-        Recorder().ended(self.facts, summary)
+        self.told += Recorder().ended(self.facts, summary)
         return files.read(files.path_of(self.runs.artifacts, self.facts.id))
 
     def _add_node(self, node_id: str, state: str) -> None:

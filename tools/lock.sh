@@ -17,7 +17,7 @@ if [ -f "$LOCK" ]; then
 fi
 # The platform stands here, so that every machine that locks gets the same answer.
 "$UV" pip compile constraints/base.in setup.py \
-  --extra horovod --extra kubeflow --extra test --extra dev \
+  --extra horovod --extra kubeflow --extra mlflow --extra test --extra dev \
   --python-version 3.10 --python-platform x86_64-manylinux_2_28 \
   --no-annotate --custom-compile-command "make lock" \
   --quiet --output-file "$PARTIAL" "$@" ||

@@ -7,32 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ml_metadata.errors import StatusError
 from ml_metadata.metadata_store import metadata_store
 
 from lineage.making import build, code, machine
 from lineage.record import files
 from lineage.record.parts import RunInfo
 from lineage.record.run import Run
-from lineage.store import runs
+from lineage.store import executions, runs
 from pipeline import config_file
 from pipeline.mlmd import liveness
 from pipeline.mlmd.connection import open_store
 from pipeline.output_dir import ARTIFACTS_FOLDER
 from pipeline.runner.recording import RunFacts
-from preprocessing.errors import InputError
+from preprocessing.errors import AwayError, InputError
 
 
 class Recorder:
     """Called by a run when it starts and when it ends."""
 
-    def started(self, run: RunFacts) -> None:
+    def started(self, run: RunFacts) -> list[str]:
         """Writes down settings, code, versions and machine as they are now.
 
         What a run that was killed left in the same folder is brought to an end first.
         """
+        from lineage.exports import formats  # brings clients of servers, for each command
+
         store, artifacts = open_store(run.connection), run.output_dir / ARTIFACTS_FOLDER
         for path in sorted((artifacts / files.FOLDER).glob(f"*/{files.FILE}")):
-            _end_of_killed(path, store)
+            _end_of_killed(path, store, run.output_dir)
         context = runs.context_of(store, run.id)
         record = Run(
             run=RunInfo(
@@ -53,18 +56,32 @@ class Recorder:
             machine=machine.read(),
         )
         _keep(store, record, artifacts)
+        return formats.started(record, run.output_dir)
 
-    def ended(self, run: RunFacts, summary: Mapping[str, Any]) -> None:
+    def ended(self, run: RunFacts, summary: Mapping[str, Any]) -> list[str]:
         """Adds what became of the run."""
-        store, artifacts = open_store(run.connection), run.output_dir / ARTIFACTS_FOLDER
+        from lineage.exports import formats
+
+        artifacts = run.output_dir / ARTIFACTS_FOLDER
         start = files.read(files.path_of(artifacts, run.id))
-        record = build.complete(start, store, runs.context_of(store, run.id), summary)
-        _keep(store, build.ended(record, _now()), artifacts)
+        try:
+            store = open_store(run.connection)
+            context = runs.context_of(store, run.id)
+            record = build.ended(build.complete(start, store, context, summary), _now())
+            _keep(store, record, artifacts)
+            times = executions.times(store, context)
+        except (StatusError, AwayError):  # who looks on elsewhere is told all the same
+            said = {"state": summary["status"], "said": summary["verdict"]}
+            info = start.run.model_copy(update=said)
+            known = build.ended(start.model_copy(update={"run": info}), _now())
+            formats.ended(known, {}, run.output_dir)
+            raise
+        return formats.ended(record, times, run.output_dir)
 
 
 def update(
     store: metadata_store.MetadataStore, output_dir: Path, run_id: str, summary: Mapping[str, Any]
-) -> None:
+) -> list[str]:
     """Writes the record of a run again, to whose story something was added.
 
     Args:
@@ -72,12 +89,21 @@ def update(
       output_dir: its output folder.
       run_id: the run; where it has no record, as those of earlier versions, it gets none.
       summary: what became of the run now, as `Recorder.ended` takes it.
+
+    Returns:
+      What a person should know, a line each.
     """
+    from lineage.exports import formats
+
     artifacts = output_dir / ARTIFACTS_FOLDER
     path = files.path_of(artifacts, run_id)
-    if path.is_file():
-        record = build.complete(files.read(path), store, runs.context_of(store, run_id), summary)
-        _keep(store, record, artifacts)
+    if not path.is_file():
+        return []
+    before, context = files.read(path), runs.context_of(store, run_id)
+    record = build.complete(before, store, context, summary)
+    _keep(store, record, artifacts)
+    known = sum(node.execution_id is not None for node in before.nodes)
+    return formats.added(record, executions.times(store, context), output_dir, known)
 
 
 def _keep(store: metadata_store.MetadataStore, record: Run, artifacts: Path) -> None:
@@ -87,7 +113,9 @@ def _keep(store: metadata_store.MetadataStore, record: Run, artifacts: Path) -> 
     runs.put_record(store, record, str(path))
 
 
-def _end_of_killed(path: Path, store: metadata_store.MetadataStore) -> None:
+def _end_of_killed(path: Path, store: metadata_store.MetadataStore, output_dir: Path) -> None:
+    from lineage.exports import formats
+
     try:
         record = files.read(path)
     except InputError as error:  # of a newer version, or damaged: no reason not to run
@@ -99,7 +127,10 @@ def _end_of_killed(path: Path, store: metadata_store.MetadataStore) -> None:
     logging.warning("run %s was killed", record.run.id)
     record = build.complete(record, store, context)
     info = record.run.model_copy(update={"state": "killed", "said": "killed"})
-    _keep(store, record.model_copy(update={"run": info}), path.parents[2])
+    record = record.model_copy(update={"run": info})
+    _keep(store, record, path.parents[2])
+    for line in formats.ended(record, executions.times(store, context), output_dir):
+        logging.warning("%s", line)
 
 
 def _now() -> datetime.datetime:

@@ -67,6 +67,16 @@ def read(store: metadata_store.MetadataStore, run: metadata_store_pb2.Context) -
     )
 
 
+def times(
+    store: metadata_store.MetadataStore, run: metadata_store_pb2.Context
+) -> dict[int, tuple[datetime.datetime, datetime.datetime]]:
+    """When each execution of a run began, and when it was last written, by its number."""
+    return {
+        e.id: (time_of(e.create_time_since_epoch), time_of(e.last_update_time_since_epoch))
+        for e in store.get_executions_by_context(run.id)
+    }
+
+
 def artifact(found: metadata_store_pb2.Artifact, made_in_run: str, made_by: str) -> Artifact:
     """An artifact of ML Metadata as one of a record."""
     return Artifact(

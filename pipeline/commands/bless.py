@@ -65,10 +65,12 @@ def run(args: argparse.Namespace) -> int:
             blessed = bless.bless(store, run_id, override, output_dir / folders.ARTIFACTS_FOLDER)
             _show(output_dir, config, run_id, blessed)
             said = {"status": "pushed", "verdict": blessed.verdict.reason(), "nodes": []}
-            recorder.update(connection.open_store(store), output_dir, run_id, said)
+            told = recorder.update(connection.open_store(store), output_dir, run_id, said)
         for line in blessed.verdict.lines():
             print(line, file=capture.terminal)
         print(f"pushed to  {blessed.destination}", file=capture.terminal)
+        for line in told:
+            print(line, file=capture.terminal)
     return failures.DONE
 
 

@@ -33,10 +33,10 @@ class RunFacts:
 
 
 class Recorder(Protocol):
-    """Keeps a record of runs."""
+    """Keeps a record of runs. Each call returns what a person should know, a line each."""
 
-    def started(self, run: RunFacts) -> None:
+    def started(self, run: RunFacts) -> list[str]:
         """The run begins: its first node comes next."""
 
-    def ended(self, run: RunFacts, summary: Mapping[str, Any]) -> None:
+    def ended(self, run: RunFacts, summary: Mapping[str, Any]) -> list[str]:
         """The run ended, however; `summary` is the content of `summary.json`."""

@@ -84,12 +84,12 @@ def run(
             run_claims.claim(dag, output_dir)
             dead = run_claims.fail_dead_executions(dag, output_dir)
             facts = RunFacts(run_id, started, config, output_dir, store)
-            recorder.started(facts)
+            told = recorder.started(facts)
         if moved:
             console.print(f"the folder was moved: {moved} artifacts are found in it all the same")
         if dead:
             console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
-        for note in plan.notes:
+        for note in (*plan.notes, *told):
             console.print(note)
         error: NodeError | None = None
         cache_off = build_dag.cache_off(config)
@@ -133,12 +133,11 @@ def _with_override(
 
 
 def _end_record(recorder: Recorder, facts: RunFacts, summary: Mapping[str, Any]) -> list[str]:
-    """Completes the run's record; what a person should know where the store cannot take it."""
+    """Completes the run's record; what a person should know of it, a line each."""
     try:
-        recorder.ended(facts, summary)
+        return recorder.ended(facts, summary)
     except (StatusError, AwayError) as error:  # what the run made is there all the same
         return [f"record     not complete, ML Metadata did not take it: {failures.one_line(error)}"]
-    return []
 
 
 def _working_folder(config: PipelineConfig, log_dir: Path) -> contextlib.AbstractContextManager:

@@ -1,0 +1,75 @@
+"""What a run writes in the formats of others: when it starts, when it ends, when it is added to.
+
+Nothing of it fails a run: what another format cannot hold, or a server that is away, is told in a
+line. Only a disk that takes no more is an error, as everywhere.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from lineage.exports import events, openlineage_out
+from lineage.exports.events import Times
+from lineage.record.run import Run
+from pipeline import output_dir as folders
+from preprocessing.failures import one_line
+
+
+def started(run: Run, output_dir: Path) -> list[str]:
+    """Tells that a run began.
+
+    Args:
+      run: its record.
+      output_dir: its output folder.
+
+    Returns:
+      What a person should know, a line each.
+    """
+    folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
+    return _tried(
+        "OpenLineage",
+        lambda: openlineage_out.give_out([events.start(run, repository)], folder),
+    )
+
+
+def ended(run: Run, times: Times, output_dir: Path) -> list[str]:
+    """Tells what became of it.
+
+    Args:
+      run: its record.
+      times: when each execution began and ended, by its number.
+      output_dir: its output folder.
+    """
+    folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
+    return _tried(
+        "OpenLineage",
+        lambda: openlineage_out.give_out(list(events.rest(run, times, repository)), folder),
+    )
+
+
+def added(run: Run, times: Times, output_dir: Path, known: int) -> list[str]:
+    """Tells what was added to a run that had ended, as by an override of the gate.
+
+    Args:
+      run: its record.
+      times: see `ended`.
+      output_dir: its output folder.
+      known: so many of the executions in the record were there before.
+    """
+    folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
+    return _tried(
+        "OpenLineage",
+        lambda: openlineage_out.give_out(
+            list(events.rest(run, times, repository, known=known)), folder
+        ),
+    )
+
+
+def _tried(what: str, work: Callable[[], list[str]]) -> list[str]:
+    try:
+        return work()
+    except OSError:
+        raise
+    except Exception as error:  # a run ends as it would without it
+        logging.exception("%s was not written", what)
+        return [f"{what}: not written: {one_line(error)}"]
