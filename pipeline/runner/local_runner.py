@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
@@ -23,6 +24,7 @@ from pipeline.node_result import NodeError, NodeResult
 from pipeline.progress_display import reports_shown_by
 from pipeline.runner import run_claims
 from pipeline.runner.partial_run import Plan
+from pipeline.runner.peak_memory import PeakMemory
 from preprocessing.output_capture import OutputCapture
 
 # Nodes that may see a GPU. All others must not: the trainer needs all of its memory.
@@ -64,27 +66,56 @@ def run(
                 results.append(_without_running(dag, node_id, plan, outputs))
             continue
         console.node_started(node_id, number, len(dag.nodes))
-        start = time.monotonic()
+        start, memory = time.monotonic(), PeakMemory()
         log = log_dir / f"{node_id}.log"
         try:
             with (
                 capture.to_file(log),
                 reports_shown_by(console.node_progress),
                 _gpu_hidden(node_id not in GPU_NODES),
+                memory,
             ):
                 state, why, outputs[node_id] = _run_node(dag, node_id, outputs, cache_off)
         except BaseException as error:
             secs = time.monotonic() - start
             console.node_finished(node_id, "failed", secs)
-            results.append(NodeResult(node_id, "failed", secs))
-            results += [NodeResult(n, "skipped", 0.0) for n in list(dag.nodes)[number:]]
+            results.append(_result(dag, node_id, "failed", secs, peak_memory_mb=memory.peak_mb))
+            results += [_result(dag, n, "skipped", 0.0) for n in list(dag.nodes)[number:]]
             raise NodeError(node_id, log, results) from error
         secs = time.monotonic() - start
         console.node_finished(
             node_id, state, secs, why if state == "ran" and why != decide.NEVER_RAN else ""
         )
-        results.append(NodeResult(node_id, state, secs, _first(outputs[node_id]), why))
+        peak_mb = memory.peak_mb if state == "ran" else None
+        results.append(
+            _result(
+                dag,
+                node_id,
+                state,
+                secs,
+                outputs=_first(outputs[node_id]),
+                why=why,
+                peak_memory_mb=peak_mb,
+            )
+        )
     return results
+
+
+def _result(dag: Dag, node_id: str, state: str, secs: float, **more: Any) -> NodeResult:
+    """What became of a node, with what the DAG says of it."""
+    sources = {
+        key: [(source.node_id, source.key) for source in found]
+        for key, found in dag.sources(node_id).items()
+    }
+    return NodeResult(
+        node_id,
+        state,
+        secs,
+        sources=sources,
+        after=list(dag.nodes[node_id].upstream_nodes),
+        settings=dag.static_properties(node_id),
+        **more,
+    )
 
 
 def _without_running(
@@ -92,12 +123,12 @@ def _without_running(
 ) -> NodeResult:
     reused = plan.reuse.get(node_id)
     if reused is None:
-        return NodeResult(node_id, "skipped", 0.0, why="not part of this run")
+        return _result(dag, node_id, "skipped", 0.0, why="not part of this run")
     inputs = dag.inputs(node_id, outputs)
     records.publish(dag, node_id, inputs, reused.outputs, reused.properties, reused.key_inputs)
     outputs[node_id] = reused.outputs
     why = f"taken from run {reused.run_name}"
-    return NodeResult(node_id, "cached", 0.0, _first(reused.outputs), why)
+    return _result(dag, node_id, "cached", 0.0, outputs=_first(reused.outputs), why=why)
 
 
 def _run_node(

@@ -168,7 +168,7 @@ def _finish(
     page_file = folders.report_file(output_dir, run_id)
     cause = error.__cause__ if error is not None else None
     summary = summary_lib.summarize(run_id, results, page_file, failure, cause)
-    page.write(page_file, config, summary, results)
+    page.write(page_file, config, summary, results, folders.log_dir(output_dir, run_id))
     summary_lib.write(output_dir / folders.SUMMARY_FILE, summary)
     metadata_uri = store_uri.masked(config.pipeline.metadata_uri)
     metadata = metadata_uri or str(output_dir / folders.METADATA_FILE)
