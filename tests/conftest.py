@@ -9,13 +9,22 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from browser import chromium, open_page
 from digits_records import digits_dir, make_tiny
 from PIL import Image
 from store_servers import mariadb, mlmd_service, postgresql
 
 pytest_plugins = ["deadlines"]
 # Fixtures of another file that all tests may use.
-__all__ = ["digits_dir", "make_tiny", "mariadb", "mlmd_service", "postgresql"]
+__all__ = [
+    "chromium",
+    "digits_dir",
+    "make_tiny",
+    "mariadb",
+    "mlmd_service",
+    "open_page",
+    "postgresql",
+]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

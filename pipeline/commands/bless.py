@@ -96,7 +96,7 @@ def _config(output_dir: Path, run_id: str) -> PipelineConfig:
 def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -> None:
     """Makes summary and page of the last run say what is served, if it was that run."""
     from pipeline.node_result import NodeResult
-    from pipeline.report import page
+    from pipeline.report import node_details, page
     from pipeline.report import summary as summary_lib
 
     file = output_dir / folders.SUMMARY_FILE
@@ -122,5 +122,8 @@ def _show(output_dir: Path, config: PipelineConfig, run_id: str, blessed: Any) -
         )
         for node in summary["nodes"]
     ]
-    page.write(Path(summary["report"]), config, summary, results)
+    folder = folders.report_dir(output_dir, run_id)
+    results = node_details.restored(folder, results)
+    page_file = folders.report_file(output_dir, run_id)
+    page.write(page_file, config, summary, results, folders.log_dir(output_dir, run_id))
     summary_lib.write(file, summary)

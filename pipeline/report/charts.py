@@ -1,8 +1,7 @@
-"""Numbers as drawings: what the report's template needs to draw SVG and tables.
+"""Charts of a page, as Vega-Lite draws them: what is shown, without colours.
 
-Why not a plotting library: the page has three plain charts, which are drawn in the template with
-its colours and fonts; Matplotlib takes a second to import and draws with its own, and an
-interactive library embeds megabytes of JavaScript.
+`templates/script/charts.js` draws them in the page's colours, light or dark. Each chart has its
+numbers as a table too, for who cannot see it.
 """
 
 import dataclasses
@@ -10,44 +9,56 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH, HEIGHT = 720, 220
-MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 46, 12, 10, 28
+# More are thinned out: a long training has tens of thousands, and a screen some hundred columns.
+MAX_POINTS = 400
+MAX_TABLE_ROWS = 50
+HEIGHT_PX = 200
+# What `charts.js` gives a look to.
+STAGE_STYLE, GUIDE_STYLE, SECOND_STYLE = "stage", "guide", "second"
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
-    """A line in a chart.
+class Table:
+    """Numbers of a chart; `hidden` rows are left out."""
 
-    Attributes:
-      name: for the legend.
-      points: as SVG's polyline takes them.
-      end: the last point, which is all there is to see of a line with one point.
-      last: the last value as text.
-    """
-
-    name: str
-    points: str
-    end: tuple[float, float]
-    last: str
+    head: list[str]
+    rows: list[list[str]]
+    hidden: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A line chart: ticks are (position in pixels, text)."""
+    """A chart.
+
+    Attributes:
+      title: its heading.
+      description: what it shows, in a sentence.
+      spec: for Vega-Lite.
+      table: its numbers.
+    """
 
     title: str
-    curves: list[Curve]
-    x_ticks: list[tuple[float, str]]
-    y_ticks: list[tuple[float, str]]
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = MARGIN_LEFT
-    right: int = WIDTH - MARGIN_RIGHT
-    bottom: int = HEIGHT - MARGIN_BOTTOM
+    description: str
+    spec: dict[str, Any]
+    table: Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage of a training: the value of the horizontal axis where it starts, and its name."""
+
+    start: float
+    name: str
 
 
 def line_chart(
-    title: str, log: Sequence[Mapping[str, Any]], keys: Mapping[str, str], x_key: str = "epoch"
+    title: str,
+    log: Sequence[Mapping[str, Any]],
+    keys: Mapping[str, str],
+    *,
+    x_key: str = "epoch",
+    stages: Sequence[Stage] = (),
+    steps: bool = False,
 ) -> Chart | None:
     """A chart of values in a training log.
 
@@ -55,7 +66,9 @@ def line_chart(
       title: what it shows.
       log: entries; one that lacks a key, or has no finite number there, is no point of its line.
       keys: key in the log to name of the line.
-      x_key: key of the horizontal axis.
+      x_key: key of the horizontal axis, and its title.
+      stages: are marked where they start.
+      steps: the value holds until the next one, instead of a straight line to it.
 
     Returns:
       The chart, or None if there is no line with a point.
@@ -64,68 +77,121 @@ def line_chart(
         name: [(float(e[x_key]), float(e[key])) for e in log if _finite(e, x_key, key)]
         for key, name in keys.items()
     }
-    series = {name: points for name, points in series.items() if points}
+    series = {name: thinned(points) for name, points in series.items() if points}
     if not series:
         return None
-    xs = [x for points in series.values() for x, _ in points]
-    ys = [y for points in series.values() for _, y in points]
-    x_ticks, y_ticks = _ticks(0.0, max(xs)), _ticks(min(0.0, *ys), max(ys))
-    left, right = MARGIN_LEFT, WIDTH - MARGIN_RIGHT
-    top, bottom = MARGIN_TOP, HEIGHT - MARGIN_BOTTOM
-
-    def x_px(x: float) -> float:
-        return round(left + (right - left) * x / max(x_ticks[-1], max(xs)), 1)
-
-    def y_px(y: float) -> float:
-        low, high = y_ticks[0], y_ticks[-1]
-        return round(bottom - (bottom - top) * (y - low) / (high - low), 1)
-
-    curves = []
-    for name, points in series.items():
-        pixels = [(x_px(x), y_px(y)) for x, y in points]
-        line = " ".join(f"{x},{y}" for x, y in pixels)
-        curves.append(Curve(name, line, pixels[-1], f"{points[-1][1]:.4g}"))
+    values = [{"x": x, "y": y, "line": name} for name, p in series.items() for x, y in p]
+    names = list(series)
+    marks: dict[str, Any] = {"type": "line", "point": len(values) <= 40, "tooltip": True}
+    if steps:
+        marks["interpolate"] = "step-after"
+    encoding = {
+        "x": {"field": "x", "type": "quantitative", "title": x_key},
+        "y": {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": False}},
+    }
+    if len(names) > 1:
+        line = {"field": "line", "type": "nominal", "title": None, "sort": names}
+        encoding |= {"color": line, "strokeDash": line}
+    layers = [*_stage_marks(stages), {"mark": marks, "encoding": encoding}]
+    last = ", ".join(f"{name} {points[-1][1]:.4g}" for name, points in series.items())
     return Chart(
         title,
-        curves,
-        [(x_px(x), f"{x:g}") for x in x_ticks],
-        [(y_px(y), f"{y:g}") for y in y_ticks],
+        f"{title}; at the end: {last}",
+        _spec({"data": {"values": values}, "layer": layers}),
+        _table(x_key, series),
     )
 
 
-def heat_map(
-    cells: Sequence[Mapping[str, int]], names: Sequence[str]
-) -> list[tuple[str, list[tuple[int, float]]]]:
-    """A confusion matrix by rows.
+def _stage_marks(stages: Sequence[Stage]) -> list[dict[str, Any]]:
+    if not stages:
+        return []
+    data = {"values": [{"start": stage.start, "name": stage.name} for stage in stages]}
+    x = {"x": {"field": "start", "type": "quantitative"}}
+    name = {"text": {"field": "name"}, "y": {"value": 0}}
+    return [
+        {"data": data, "mark": {"type": "rule", "style": STAGE_STYLE}, "encoding": x},
+        {
+            "data": data,
+            "mark": {"type": "text", "style": STAGE_STYLE, "align": "left", "dx": 4, "dy": -6},
+            "encoding": {**x, **name},
+        },
+    ]
+
+
+def reliability_diagram(bins: Sequence[Mapping[str, float]]) -> Chart | None:
+    """Accuracy over confidence, None where no image is in any bin.
 
     Args:
-      cells: `actual`, `predicted` (class indices) and `count` of the cells that are not empty.
-      names: the class names.
-
-    Returns:
-      For each actual class its name and, for each predicted class, the count and its share of
-      the row, 0 to 1.
+      bins: as `tally.reliability` gives them.
     """
-    counts = [[0] * len(names) for _ in names]
-    for cell in cells:
-        if 0 <= cell["actual"] < len(names) and 0 <= cell["predicted"] < len(names):
-            counts[cell["actual"]][cell["predicted"]] += cell["count"]
-    rows = []
-    for name, row in zip(names, counts, strict=True):
-        total = max(sum(row), 1)
-        rows.append((name, [(count, round(count / total, 3)) for count in row]))
-    return rows
+    filled = [dict(entry) for entry in bins if entry["count"]]
+    if not filled:
+        return None
+    title = "Share of right answers over the model's probability"
+    axis = {"type": "quantitative", "scale": {"domain": [0, 1]}}
+    x = {"field": "low", **axis, "title": "probability that the model gives its answer"}
+    bars = {
+        "mark": {"type": "rect", "tooltip": True},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "high"},
+            "y": {"field": "accuracy", **axis, "title": "right answers"},
+            "y2": {"datum": 0},
+            "opacity": {
+                "field": "count",
+                "type": "quantitative",
+                "title": "images",
+                "scale": {"domainMin": 0, "range": [0.25, 1]},
+            },
+        },
+    }
+    confidence = {
+        "mark": {"type": "rule", "style": SECOND_STYLE, "tooltip": True},
+        "encoding": {"x": x, "x2": {"field": "high"}, "y": {"field": "confidence", **axis}},
+    }
+    diagonal = {
+        "data": {"values": [{"low": 0, "high": 0}, {"low": 1, "high": 1}]},
+        "mark": {"type": "line", "style": GUIDE_STYLE},
+        "encoding": {"x": {"field": "low", **axis}, "y": {"field": "high", **axis}},
+    }
+    spec = _spec({"data": {"values": filled}, "layer": [bars, confidence, diagonal]}) | {
+        "height": 300
+    }
+    rows = [
+        [f"{e['low']:.2f} to {e['high']:.2f}", f"{e['count']:.0f}", f"{e['accuracy']:.4f}",
+         f"{e['confidence']:.4f}"]
+        for e in filled
+    ]  # fmt: skip
+    head = ["Probability", "Images", "Right answers", "Mean probability"]
+    return Chart(
+        title, f"{title}; on the diagonal it is as right as it says", spec, Table(head, rows)
+    )
+
+
+def thinned(points: Sequence[Any], limit: int = MAX_POINTS) -> list[Any]:
+    """At most `limit` of the points, evenly chosen, the first and the last among them."""
+    if len(points) <= limit:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def _spec(parts: Mapping[str, Any]) -> dict[str, Any]:
+    autosize = {"type": "fit-x", "contains": "padding"}
+    return {"width": "container", "height": HEIGHT_PX, "autosize": autosize, **parts}
+
+
+def _table(x_key: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> Table:
+    by_x: dict[float, dict[str, float]] = {}
+    for name, points in series.items():
+        for x, y in points:
+            by_x.setdefault(x, {})[name] = y
+    rows = [
+        [f"{x:g}", *(f"{values[n]:.4g}" if n in values else "" for n in series)]
+        for x, values in sorted(by_x.items())
+    ]
+    shown = thinned(rows, MAX_TABLE_ROWS)
+    return Table([x_key, *series], shown, len(rows) - len(shown))
 
 
 def _finite(entry: Mapping[str, Any], *keys: str) -> bool:
     return all(isinstance(entry.get(k), int | float) and math.isfinite(entry[k]) for k in keys)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """About five round numbers that enclose [low, high]."""
-    span = max(high - low, 1e-9)
-    rough = span / 4
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(s * magnitude for s in (1, 2, 2.5, 5, 10) if s * magnitude >= rough)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]

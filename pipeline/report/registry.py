@@ -7,6 +7,7 @@ from pipeline.report.sections import (
     classes,
     confusion,
     copies,
+    graph,
     nodes,
     quarantine,
     result,
@@ -19,7 +20,8 @@ from pipeline.report.sections import (
 
 SECTIONS = (
     Section("result", "Result", result.view),
-    Section("nodes", "Nodes", nodes.view),
+    Section("graph", "How it was made", graph.view),
+    Section("nodes", "Time and memory of the nodes", nodes.view),
     Section("serving", "Serving", serving.view),
     Section("training", "Training", training.view),
     Section("worse_slices", "Slices that got worse", worse_slices.view),

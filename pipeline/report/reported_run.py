@@ -25,11 +25,13 @@ class ReportedRun:
       config: the resolved config.
       summary: as in `summary.json`.
       results: what became of the nodes.
+      log_dir: folder of the logs, one `<node id>.log` each; None: they are not shown.
     """
 
     config: PipelineConfig
     summary: dict[str, Any]
     results: Sequence[NodeResult]
+    log_dir: Path | None = None
 
     def output(self, node: str, key: str) -> metadata_store_pb2.Artifact | None:
         """The output artifact `key` of a node, None if the node made none."""

@@ -13,7 +13,7 @@ class Section:
 
     Attributes:
       name: its anchor, and that of its files in `templates/sections/`: `<name>.html`, the body
-        below the heading, and where there is one `<name>.css`.
+        below the heading, and where there are some `<name>.css` and `<name>.js`.
       title: its heading.
       view: gives the values of the template; None or an empty mapping leaves the section out, as
         for what a failed run did not get to. The values must be bounded, whatever the corpus.

@@ -79,7 +79,14 @@ def summarize(
         "status": FAILED if failure is not None else _status(results, gate, pushed),
         "stack": stack(),
         "nodes": [
-            {"id": r.id, "state": r.state, "secs": round(r.secs, 2), "why": r.why} for r in results
+            {
+                "id": r.id,
+                "state": r.state,
+                "secs": round(r.secs, 2),
+                "why": r.why,
+                "peak_memory_mb": r.peak_memory_mb,
+            }
+            for r in results
         ],
         "top_1": gate.metrics[verdict.TOP_1] if gate else None,
         "top_5": gate.metrics.get(verdict.TOP_5) if gate else None,
