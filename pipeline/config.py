@@ -81,6 +81,11 @@ class AnomalyOptions(Settings):
 class DataConfig(AnomalyOptions, CopyOptions, IngestOptions):
     """The corpus."""
 
+    description: str = ""
+    """What the images are and where they come from: for the model card and Croissant."""
+    license: str = ""
+    """Licence of the images, as in cc-by-4.0, or its URL: for the same."""
+
 
 class EvaluationConfig(Settings):
     """The gate: what a model must reach to be pushed."""
@@ -145,6 +150,10 @@ class ServingConfig(Settings):
     """Another precision than float32 is exported too, beside the pushed model, and measured."""
     tflite: bool = False
     """Whether a TF-Lite model is exported too, beside the pushed model, and measured."""
+    intended_use: str = ""
+    """What the model is for, and what it is not for: stands in the model card."""
+    license: str = ""
+    """Licence of the model, as in apache-2.0: stands in the model card."""
 
 
 class PipelineSection(Settings):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from lineage.exports import events, openlineage_out
+from lineage.exports import events, model_card, openlineage_out
 from lineage.exports.events import Times
 from lineage.record.run import Run
 from pipeline import output_dir as folders
@@ -40,11 +40,7 @@ def ended(run: Run, times: Times, output_dir: Path) -> list[str]:
       times: when each execution began and ended, by its number.
       output_dir: its output folder.
     """
-    folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
-    return _tried(
-        "OpenLineage",
-        lambda: openlineage_out.give_out(list(events.rest(run, times, repository)), folder),
-    )
+    return _write_all(run, times, output_dir, known=0)
 
 
 def added(run: Run, times: Times, output_dir: Path, known: int) -> list[str]:
@@ -56,18 +52,25 @@ def added(run: Run, times: Times, output_dir: Path, known: int) -> list[str]:
       output_dir: its output folder.
       known: so many of the executions in the record were there before.
     """
+    return _write_all(run, times, output_dir, known)
+
+
+def _write_all(run: Run, times: Times, output_dir: Path, known: int) -> list[str]:
     folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
-    return _tried(
-        "OpenLineage",
-        lambda: openlineage_out.give_out(
-            list(events.rest(run, times, repository, known=known)), folder
-        ),
-    )
+
+    def give_out_events() -> list[str]:
+        told = list(events.rest(run, times, repository, known=known))
+        return openlineage_out.give_out(told, folder)
+
+    return [
+        *_tried("OpenLineage", give_out_events),
+        *_tried("model card", lambda: model_card.write(run, folder)),
+    ]
 
 
-def _tried(what: str, work: Callable[[], list[str]]) -> list[str]:
+def _tried(what: str, work: Callable[[], list[str] | None]) -> list[str]:
     try:
-        return work()
+        return work() or []
     except OSError:
         raise
     except Exception as error:  # a run ends as it would without it
