@@ -1,5 +1,6 @@
 """Text that can be shown on a line: what may stand in it, and how the rest is escaped."""
 
+import os
 import re
 import unicodedata
 
@@ -26,6 +27,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if _is_shown(char) else _escaped(char) for char in text)
+
+
+def path_text(path: str) -> str:
+    r"""A path as UTF-8 can hold it: bytes of it that are no UTF-8 as `\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def without_passwords(text: str) -> str:

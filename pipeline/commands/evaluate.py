@@ -15,6 +15,7 @@ from pipeline.inference.find_model import find_saved_model
 from pipeline.inference.labelled_images import LabelledImage
 from preprocessing import failures
 from preprocessing.errors import InputError
+from preprocessing.text import one_line, path_text
 from trainer_module import top_k
 
 _PERCENTILES = (90, 95, 99)
@@ -56,7 +57,7 @@ class Result:
             "top_1": self.top_1 / self.images,
             "top_5": self.top_5 / self.images,
             "unreadable": self.unreadable,
-            "unknown_classes": dict(sorted(self.unknown.items())),
+            "unknown_classes": {path_text(k): n for k, n in sorted(self.unknown.items())},
             "latency_ms": latency,
         }
 
@@ -176,5 +177,7 @@ def _text(result: Result, args: argparse.Namespace) -> str:
     for name, count in sorted(result.unknown.items()):
         lines.append(f"unknown    class {name!r}, {count} images, which count as wrong")
     if result.unreadable:
-        lines.append(f"unreadable {result.unreadable}, not counted: {', '.join(result.names)}")
+        lines.append(
+            f"unreadable {result.unreadable}, not counted: {', '.join(map(one_line, result.names))}"
+        )
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from pipeline.inference.classifier import BATCH_SIZE, Classifier, Prediction, ba
 from preprocessing.errors import InputError
 from preprocessing.files.publish import scratch_folder
 from preprocessing.files.working_folder import working_folder
+from preprocessing.text import path_text
 
 # Files in a part: enough to amortise a part's own file, few enough for progress to be seen.
 FILES_A_PART = 512
@@ -108,7 +109,7 @@ class _Predict(beam.DoFn):
                 (good if prediction.error is None else bad).append(prediction)
         if good:
             pq.write_table(_table(good), Path(self._work, f"part-{number:07d}{PARQUET}"))
-        rows = [(_text(prediction.file), prediction.error) for prediction in bad]
+        rows = [(path_text(prediction.file), prediction.error) for prediction in bad]
         _write_csv(Path(self._work, f"bad-{number:07d}{CSV}"), rows)
         done = len(list(Path(self._work).glob("bad-*")))
         progress.report(f"part {done} of {self._num_parts}", done / self._num_parts)
@@ -128,13 +129,8 @@ def _read_names(path: Path, offset: int) -> Iterator[str]:
             yield os.fsdecode(name)
 
 
-def _text(name: str) -> str:
-    """A path as UTF-8 can hold it: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
 def _table(predictions: list[Prediction]) -> pa.Table:
-    columns: dict[str, pa.Array] = {"file": pa.array([_text(p.file) for p in predictions])}
+    columns: dict[str, pa.Array] = {"file": pa.array([path_text(p.file) for p in predictions])}
     for rank in range(len(predictions[0].top_k)):
         names, values = zip(*(p.top_k[rank] for p in predictions), strict=True)
         columns[f"label_{rank + 1}"] = pa.array(names, pa.string())

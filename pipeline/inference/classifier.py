@@ -16,7 +16,9 @@ from preprocessing.files.plain_path import plain_path
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.output_capture import OutputCapture
+from preprocessing.sources import storage
 from preprocessing.stage.options import PictureOptions
+from preprocessing.text import path_text
 from trainer_module import top_k as top_k_lib
 from trainer_module.serving import export_files, signatures
 
@@ -43,11 +45,12 @@ class Prediction:
 
     def to_json(self) -> str:
         """One line of JSON: `file`, and `label`, `probability` and `top_k`, or `error`."""
+        file = path_text(self.file)
         if self.error is not None:
-            return json.dumps({"file": self.file, "error": self.error}, ensure_ascii=False)
+            return json.dumps({"file": file, "error": self.error}, ensure_ascii=False)
         label, probability = self.top_k[0]
         top_k = [{"label": name, "probability": value} for name, value in self.top_k]
-        values = {"file": self.file, "label": label, "probability": probability, "top_k": top_k}
+        values = {"file": file, "label": label, "probability": probability, "top_k": top_k}
         return json.dumps(values, ensure_ascii=False)
 
 
@@ -111,8 +114,8 @@ class Classifier:
             try:
                 contents.append(picture_files.read(file, folder))
                 rows.append(row)
-            except OSError as error:
-                predictions[row] = Prediction(file, error=f"cannot be read: {error.strerror}")
+            except storage.ReadError as error:
+                predictions[row] = Prediction(file, error=f"cannot be read: {error}")
         answers = self.classify(contents, top_k)
         for row, data, answer in zip(rows, contents, answers, strict=True):
             error = None if answer else self._why_no_answer(data)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.inference import picture_files
 from pipeline.inference.picture_files import list_files
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.sources import storage
 
 
 class LabelledImage(NamedTuple):
@@ -42,7 +44,7 @@ def read(data: str) -> Iterator[LabelledImage]:
             shards = sorted(parent.glob(f"{split}-*-of-*"))
             if shards:
                 return _records(shards)
-    classes = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    classes = sorted(f for f in folder.iterdir() if f.is_dir() and storage.is_visible(f.name))
     if not any(next(list_files([str(f)]), None) for f in classes):
         raise InputError(
             "DATA must hold a sub-folder of images a class, or records named eval-* or "
@@ -55,8 +57,8 @@ def _files(classes: list[Path]) -> Iterator[LabelledImage]:
     for folder in classes:
         for file in list_files([str(folder)]):
             try:
-                content = Path(file).read_bytes()
-            except OSError:
+                content = picture_files.read(file)
+            except storage.ReadError:
                 content = b""
             yield LabelledImage(file, content, folder.name)
 

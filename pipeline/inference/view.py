@@ -10,7 +10,9 @@ from pipeline.inference import picture_files
 from pipeline.inference.classifier import Prediction
 from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
+from preprocessing.sources import storage
 from preprocessing.stage.options import PictureOptions
+from preprocessing.text import one_line
 
 THUMBNAIL_PX = 20
 BAR_WIDTH = 24
@@ -21,27 +23,29 @@ _FULL_BLOCKS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 def table(predictions: Sequence[Prediction]) -> list[str]:
     """A line a prediction: the file, then classes and probabilities or the error."""
-    file_width = max(len(prediction.file) for prediction in predictions)
-    widths = [len(name) for prediction in predictions for name, _ in prediction.top_k]
+    files = [one_line(prediction.file) for prediction in predictions]
+    file_width = max(map(len, files))
+    widths = [len(one_line(name)) for prediction in predictions for name, _ in prediction.top_k]
     name_width = max(widths, default=0)
     lines = []
-    for prediction in predictions:
-        cells = [f"{name:<{name_width}} {value:.4f}" for name, value in prediction.top_k]
-        answer = prediction.error or "  ".join(cells)
-        lines.append(f"{prediction.file:<{file_width}}  {answer}")
+    for file, prediction in zip(files, predictions, strict=True):
+        cells = [f"{one_line(name):<{name_width}} {value:.4f}" for name, value in prediction.top_k]
+        answer = one_line(prediction.error or "  ".join(cells))
+        lines.append(f"{file:<{file_width}}  {answer}")
     return lines
 
 
 def show(console: Console, prediction: Prediction) -> None:
     """Prints the picture, small, and beside it its name and a bar a class."""
-    text = Text(f"{prediction.file}\n", style="bold")
-    width = max((len(name) for name, _ in prediction.top_k), default=0)
-    for name, value in prediction.top_k:
+    text = Text(f"{one_line(prediction.file)}\n", style="bold")
+    answers = [(one_line(name), value) for name, value in prediction.top_k]
+    width = max((len(name) for name, _ in answers), default=0)
+    for name, value in answers:
         text.append(f"{name:<{width}} ", style="not bold")
         text.append(f"{bar(value):<{BAR_WIDTH}}", style="not bold green")
         text.append(f" {value:.4f}\n", style="not bold")
     if prediction.error:
-        text.append(prediction.error, style="not bold red")
+        text.append(one_line(prediction.error), style="not bold red")
     grid = Table.grid(padding=(0, 2))
     grid.add_row(thumbnail(prediction.file), text)
     console.print(grid)
@@ -61,7 +65,7 @@ def thumbnail(file: str) -> Text:
             max_side_px=THUMBNAIL_PX,
             max_pixels=PictureOptions().max_pixels,
         )
-    except (OSError, UnusableImageError):
+    except (storage.ReadError, UnusableImageError):
         return Text("")
     pixels = pixels.convert("RGB")
     pixels.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

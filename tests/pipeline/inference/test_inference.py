@@ -157,6 +157,50 @@ def test_a_terminal_shows_the_picture_and_bars(folder):
     assert "cannot be decoded" in stream.getvalue()
 
 
+def test_odd_names_and_files_stop_nothing_and_steer_no_terminal(model, loaded, tmp_path, pictures):
+    data = tmp_path / "data"
+    names = ["new\nline.png", "esc\x1b[31m.png", os.fsdecode(b"\xff.png"), "plain.png"]
+    for number, name in enumerate(names):
+        folder = data / CLASSES[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(pictures[number % 3])
+    os.mkfifo(data / "ant" / "pipe.png")
+    for litter in ("Thumbs.db", "__MACOSX/x.png", ".hidden.png"):
+        (data / litter).parent.mkdir(exist_ok=True)
+        (data / litter).write_bytes(b"x")
+    files = list(picture_files.list_files([str(data)]))
+    predictions = loaded.predict(files, 1)
+    assert {Path(p.file).name: p.error for p in predictions} == dict.fromkeys(names) | {
+        "pipe.png": "cannot be read: not a regular file"
+    }
+    lines = view.table(predictions)
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)
+    assert any(r"new\nline.png" in line for line in lines)
+    stream = io.StringIO()
+    for prediction in predictions:
+        view.show(Console(file=stream, width=300), prediction)
+        prediction.to_json().encode()
+    assert r"esc\x1b[31m.png" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    (data / "ant" / "bad\n.png").write_bytes(b"no picture")
+    result = evaluate.measure(loaded, labelled_images.read(str(data)), batch_size=8)
+    assert (result.images, result.top_1, result.unreadable) == (4, 4, 2)
+    done = effnet("evaluate", model, "data", cwd=tmp_path)
+    assert done.returncode == 0
+    assert r"bad\n.png" in done.stdout
+
+
+def test_a_shells_pipe_is_a_picture(loaded, pictures):
+    end, begin = os.pipe()
+    os.write(begin, pictures[1])
+    os.close(begin)
+    prediction, again = loaded.predict([f"/dev/fd/{end}"] * 2, 1)
+    os.close(end)
+    assert prediction == again
+    assert prediction.top_k[0][0] == "bee"
+
+
 def test_evaluation_counts_what_is_right(loaded, tmp_path, pictures):
     for number, picture in enumerate(pictures):
         # Two of 40 lie in the wrong folder, one in a folder of a class that the model lacks.
