@@ -1,7 +1,7 @@
 """The answer for each evaluated image, `predictions.parquet` of a ModelEvaluation artifact.
 
 A row an evaluated record, sorted by SHA-256 and URI, so that two evaluations are compared by
-reading them side by side, and one image is found by reading one row group:
+reading them side by side, and one image is found by reading one row group (`digest_table.find`):
 
 | column            | type         | value                                                       |
 |-------------------|--------------|-------------------------------------------------------------|
@@ -33,7 +33,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
@@ -104,25 +103,3 @@ def read(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=None if columns is None else list(columns))
-
-
-def find(path: str, sha256: Iterable[str]) -> list[dict[str, Any]]:
-    """The rows of some images, in the order of the file.
-
-    Args:
-      path: of the Parquet file.
-      sha256: hexadecimal SHA-256 of the source files' bytes.
-    """
-    wanted = sorted(set(sha256))
-    found: list[dict[str, Any]] = []
-    column = SCHEMA.get_field_index("sha256")
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            bounds = file.metadata.row_group(group).column(column).statistics
-            inside = [digest for digest in wanted if bounds.min <= digest <= bounds.max]
-            if inside:
-                table = file.read_row_group(group)
-                found += table.filter(
-                    pc.is_in(table["sha256"], value_set=pa.array(inside))
-                ).to_pylist()
-    return found

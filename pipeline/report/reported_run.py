@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.evaluator import predictions
 from components.evaluator.verdict import Verdict
 from components.stored_names import SERVING_CHECK_FILE
 from pipeline.config import PipelineConfig
@@ -59,11 +60,28 @@ class ReportedRun:
         folder = self.summary.get("quarantine") or (artifact.uri if artifact else None)
         return Path(folder) if folder else None
 
+    @property
+    def predictions(self) -> str | None:
+        """The file with the answer for each evaluated image, None if there is none."""
+        of_node = ("Evaluator", "evaluation", predictions.FILE)
+        return summary_lib.output_file(self.results, *of_node)
+
+    @property
+    def dataset(self) -> Path | None:
+        """The folder of the records that the model gets, None if the run did not get as far."""
+        artifact = self.output("ImagePreprocessor", "transformed_examples")
+        return Path(artifact.uri) if artifact is not None else None
+
+    @property
+    def source_records(self) -> Path | None:
+        """The folder of the images as they were found, None if the run did not get as far."""
+        artifact = self.output("ImageExampleGen", "examples")
+        return Path(artifact.uri) if artifact is not None else None
+
     @functools.cached_property
     def class_names(self) -> list[str]:
         """The names of the classes, by index."""
-        artifact = self.output("ImagePreprocessor", "transformed_examples")
-        if artifact is None:
+        if self.dataset is None:
             return []
-        path = Path(artifact.uri, features.CLASS_NAMES_FILE)
+        path = self.dataset / features.CLASS_NAMES_FILE
         return list(parse_class_names(path.read_bytes(), str(path)))

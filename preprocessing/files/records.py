@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 import tensorflow as tf
 
 from preprocessing.files import tfrecord
+from preprocessing.files.example import Value, parse_record
 from preprocessing.files.new_file import new_file
 
-Value = bytes | int | float
+__all__ = ["make_record", "parse_record", "read_records", "record_writer"]
 
 
 def make_record(values: Mapping[str, Value]) -> bytes:
@@ -28,19 +29,6 @@ def make_record(values: Mapping[str, Value]) -> bytes:
             feature.int64_list.value.append(value)
     # The order of a protobuf map is undefined otherwise.
     return example.SerializePartialToString(deterministic=True)
-
-
-def parse_record(record: bytes) -> dict[str, Value]:
-    """The first value of each feature of a serialised record; features without one are absent."""
-    values: dict[str, Value] = {}
-    for key, feature in tf.train.Example.FromString(record).features.feature.items():
-        if feature.bytes_list.value:
-            values[key] = feature.bytes_list.value[0]
-        elif feature.int64_list.value:
-            values[key] = feature.int64_list.value[0]
-        elif feature.float_list.value:
-            values[key] = feature.float_list.value[0]
-    return values
 
 
 def read_records(path: str) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ random access needs, and claim a GPU in a data step. Why not Beam's: they read w
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import BinaryIO
 
 import google_crc32c
@@ -77,6 +77,28 @@ def record_spans(file: BinaryIO, num_bytes: int) -> Iterator[tuple[int, int, int
         (checksum,) = _FOOTER.unpack(around[:FOOTER_BYTES])
         yield position + HEADER_BYTES, length, checksum
         position, header = end, around[FOOTER_BYTES:]
+
+
+def records_at(
+    file: BinaryIO, num_bytes: int, positions: Container[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Yields some records with their positions, reading no others.
+
+    Args:
+      file: uncompressed; it is sought in.
+      num_bytes: its size.
+      positions: of the records, from 0.
+
+    Raises:
+      DamagedFileError: as `record_spans`, or one of the records is corrupted.
+    """
+    for position, (offset, length, _) in enumerate(record_spans(file, num_bytes)):
+        if position in positions:
+            file.seek(offset)
+            record = checked_record(file.read(length + FOOTER_BYTES))
+            if record is None:
+                raise DamagedFileError("corrupted", offset)
+            yield position, record
 
 
 def record_length(header: bytes, position: int) -> int:

@@ -131,13 +131,13 @@ def _fill(
 
 
 def _quarantined(sources: list[SourceShard], scratch: str) -> Iterator[dict[str, Any]]:
-    keys = ("uri", "sha256", "bytes", "class", "split", "reason", "detail")
+    keys = ("uri", "sha256", "bytes", "class", "split", "reason", "detail", "shard", "position")
     for source in sources:
         if source.report(scratch)["reasons"]:
-            for row in source.rows(scratch):
+            for position, row in enumerate(source.rows(scratch)):
                 if row["status"] == QUARANTINED:
-                    entry = {**row, "split": source.split}
-                    yield {key: entry[key] for key in keys}
+                    place = {"split": source.split, "shard": source.number, "position": position}
+                    yield {key: (row | place)[key] for key in keys}
 
 
 def _manifest_rows(

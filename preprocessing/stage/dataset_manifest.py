@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from preprocessing.files import digest_table
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file
 
@@ -78,9 +79,15 @@ def write_manifest(path: str, rows: Iterable[Mapping[str, Any]], scratch: str) -
 
 def read_manifest(path: str) -> Iterator[dict[str, Any]]:
     """Yields the rows of a manifest in order, a row group in memory at a time."""
+    for table in read_tables(path):
+        yield from table.to_pylist()
+
+
+def read_tables(path: str) -> Iterator[pa.Table]:
+    """Yields the row groups of a manifest in order, of at most 20,000 rows each."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group).to_pylist()
+            yield file.read_row_group(group)
 
 
 def find_image(path: str, sha256: str) -> list[dict[str, Any]]:
@@ -90,15 +97,7 @@ def find_image(path: str, sha256: str) -> list[dict[str, Any]]:
       path: of the manifest.
       sha256: hexadecimal SHA-256 of the source file's bytes.
     """
-    found: list[dict[str, Any]] = []
-    column = SCHEMA.get_field_index("sha256")
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            bounds = file.metadata.row_group(group).column(column).statistics
-            if bounds.min <= sha256 <= bounds.max:
-                table = file.read_row_group(group)
-                found += table.filter(pc.equal(table["sha256"], sha256)).to_pylist()
-    return found
+    return digest_table.find(path, [sha256])
 
 
 def find_named(path: str, name: str) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ def write_quarantine(entries: Iterable[dict[str, Any]], folder: str, scratch: st
     """Writes the quarantine, one object per line, sorted by URI and SHA-256.
 
     Args:
-      entries: with `uri`, `sha256`, `bytes`, `class`, `split`, `reason` and `detail`.
+      entries: with `uri`, `sha256`, `bytes`, `class`, `split`, `reason` and `detail`, and `shard`
+        and `position` of its source record (see `copies.Copy`).
       folder: gets `quarantine.jsonl`, empty where there are no entries.
       scratch: folder for temporary files.
 

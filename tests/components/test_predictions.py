@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from components.evaluator import prediction_rows, predictions, tally
+from preprocessing.files import digest_table
 
 CLASSES = [f"class {i}" for i in range(8)]
 
@@ -85,7 +86,7 @@ def test_file_of_many_images_is_sorted_whatever_the_parts(tmp_path):
     assert len(tables) == 3
     rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
     assert rows == sorted((digest(i // 2), f"pictures/{i}.png") for i in range(count))
-    found = predictions.find(path, [digest(7), digest(22_499), digest(count)])
+    found = digest_table.find(path, [digest(7), digest(22_499), digest(count)])
     assert {row["uri"] for row in found} == {f"pictures/{i}.png" for i in (14, 15, 44_998, 44_999)}
     assert {row["baseline_correct"] for row in found} == {None}
 

@@ -1,6 +1,5 @@
 """Copies of pictures, and those that stand under different labels."""
 
-from pathlib import Path
 from typing import Any
 
 from pipeline.report import label_conflicts
@@ -12,9 +11,9 @@ def view(run: ReportedRun) -> dict[str, Any] | None:
     copies = run.summary.get("copies", [])
     if not copies:
         return None
-    source = run.output("ImageExampleGen", "examples")
-    records = Path(source.uri) if source else None
-    conflicts = label_conflicts.view(run.quarantine_folder, records, run.config.preprocessing)
+    conflicts = label_conflicts.view(
+        run.quarantine_folder, run.source_records, run.config.preprocessing
+    )
     pictures = (run.summary.get("label_conflicts") or {}).get("pictures", 0)
     return {
         "copies": copies,

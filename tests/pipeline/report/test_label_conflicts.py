@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.node_result import NodeResult
-from pipeline.report import label_conflicts, page, summary
+from pipeline.report import label_conflicts, page, pictures, summary
 from preprocessing.errors import UnusableCorpusError
 from preprocessing.ingest import ingest
 from preprocessing.stage import duplicates
@@ -65,7 +65,7 @@ def lists(source, tmp_path):
 
 def decoded(uri: str) -> Image.Image:
     data = base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"), validate=True)
-    assert len(data) <= label_conflicts.MAX_THUMBNAIL_BYTES
+    assert len(data) <= pictures.MAX_THUMBNAIL_BYTES
     return Image.open(io.BytesIO(data))
 
 
@@ -110,7 +110,7 @@ def test_records_that_are_gone_or_damaged_cost_the_picture_only(lists, source, t
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0 no more"])
 def test_what_is_no_picture_has_no_thumbnail(data):
-    assert label_conflicts.thumbnail(data, OPTIONS) == ""
+    assert pictures.thumbnail(data, OPTIONS) == ""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_thumbnails_are_small(size, mode, file_format):
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise, mode).save(buffer, file_format)
-    image = decoded(label_conflicts.thumbnail(buffer.getvalue(), OPTIONS))
+    image = decoded(pictures.thumbnail(buffer.getvalue(), OPTIONS))
     assert max(image.size) == min(max(size), 96)
 
 
@@ -131,15 +131,15 @@ def test_picture_above_the_pixel_limit_is_not_decoded():
     buffer = io.BytesIO()
     Image.new("1", (200, 100)).save(buffer, "PNG")
     at_limit, below = PictureOptions(max_pixels=20_000), PictureOptions(max_pixels=19_999)
-    assert decoded(label_conflicts.thumbnail(buffer.getvalue(), at_limit)).size == (96, 48)
-    assert label_conflicts.thumbnail(buffer.getvalue(), below) == ""
+    assert decoded(pictures.thumbnail(buffer.getvalue(), at_limit)).size == (96, 48)
+    assert pictures.thumbnail(buffer.getvalue(), below) == ""
 
 
 def test_what_is_transparent_shows_the_background():
     buffer = io.BytesIO()
     Image.new("RGBA", (9, 9), (0, 0, 0, 0)).save(buffer, "PNG")
     options = PictureOptions(background="blue")
-    pixel = decoded(label_conflicts.thumbnail(buffer.getvalue(), options)).getpixel((4, 4))
+    pixel = decoded(pictures.thumbnail(buffer.getvalue(), options)).getpixel((4, 4))
     assert np.abs(np.subtract(pixel, (0, 0, 255))).max() <= 4  # JPEG
 
 

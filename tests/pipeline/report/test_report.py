@@ -58,7 +58,14 @@ def results(tmp_path):
             }
         ],
     }
-    bad = {"uri": "/data/x.png", "bytes": 3, "class": CLASSES[0], "reason": "not a picture"}
+    bad = {
+        "uri": "/data/x.png",
+        "sha256": "0" * 64,
+        "split": "train",
+        "bytes": 3,
+        "class": CLASSES[0],
+        "reason": "not a picture",
+    }
     return [
         NodeResult("ImagePreprocessor", "cached", 0.1, {
             "transformed_examples": _artifact(
