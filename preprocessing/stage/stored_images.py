@@ -49,10 +49,12 @@ def of_source(folder: str | Path, rows: Iterable[Mapping[str, Any]]) -> Iterator
     places: dict[Path, dict[int, str]] = {}
     shards: dict[str, list[Path]] = {}
     for row in rows:
+        if row.get("shard") is None:
+            continue
         split = row["split"]
         if split not in shards:
             shards[split] = sorted(ingest.split_folder(folder, split).glob(f"{split}-*"))
-        if row.get("shard") is not None and row["shard"] < len(shards[split]):
+        if row["shard"] < len(shards[split]):
             path = shards[split][row["shard"]]
             places.setdefault(path, {})[row["position"]] = row["sha256"]
     return _read(places)

@@ -27,7 +27,7 @@ def view(run: ReportedRun) -> dict[str, Any] | None:
         if digest not in images and len(images) < MAX_PICTURES:
             image = pictures.thumbnail(data, run.config.preprocessing, damaged=True)
             images |= {digest: image} if image else {}
-    shown = [{**row, "image": images.get(row["sha256"], "")} for row in rows]
+    shown = [{**row, "image": images.get(row.get("sha256"), "")} for row in rows]
     return {"quarantine": shown, "hidden_quarantine": hidden, "has_images": bool(images)}
 
 

@@ -209,13 +209,13 @@ def test_page_has_them_escaped_and_is_small(run, tmp_path):
     page.write(page_file, run.config, run.summary, run.results)
     text = page_file.read_text()
     for name in ("mistakes", "label_errors", "examples", "quarantine"):
-        assert f'<section id="{name}">' in text
+        assert f'<section id="{name}"' in text
     assert "&lt;b&gt;ant" in text
     assert "<b>ant" not in text
     assert all(re.findall(r'<img [^>]*alt="([^"]+)"', text))
-    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    sources = re.findall(r'<img [^>]*src="([^"]*)"', text)
     assert len(sources) > 20
-    assert {source[:5] for source in sources if not source.startswith("#")} == {"data:"}
+    assert {source[:5] for source in sources} == {"data:"}
     assert len(text) < 5_000_000
 
 
