@@ -1,19 +1,21 @@
 """Real servers for ML Metadata: PostgreSQL, MariaDB, and its gRPC service.
 
-They run on free ports of loopback, with their data in temporary folders, as long as the tests do.
+They run on free ports of loopback, with their data in temporary folders, as long as the tests do:
+the system ends them with the process that started them, however that ends.
 Where the tests run as root, which the database servers refuse, they run as the users that Debian's
 packages made for them.
 """
 
 import abc
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from ml_metadata import errors
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as native
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto import metadata_store_service_pb2 as service_pb2
@@ -33,6 +36,10 @@ USER = "effnet"
 # What ML Metadata's clients, or their configuration, would trip over without care.
 PASSWORD = "s3cret 'q\" \\b@/:#%"
 START_SECS = 60
+_PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl
+# What a thread starts lives as long as the thread, by the way that processes are ended here.
+_LASTING_THREAD = futures.ThreadPoolExecutor(1)
 Intercept = Callable[[str, bytes, Callable[[], bytes]], bytes]
 
 
@@ -65,7 +72,12 @@ class StoreServer(abc.ABC):
     def away_for(self, secs: float) -> None:
         """Stops it, and starts it again after so many seconds, while the caller goes on."""
         self.stop()
-        threading.Timer(secs, self.start).start()
+
+        def come_back() -> None:
+            time.sleep(secs)
+            self.start()
+
+        _LASTING_THREAD.submit(come_back)
 
 
 class _Database(StoreServer):
@@ -73,6 +85,8 @@ class _Database(StoreServer):
 
     scheme: str
     account: str
+    stop_signal = signal.SIGTERM
+    kill_signal = signal.SIGKILL
 
     def __init__(self, folder: Path):
         super().__init__()
@@ -100,7 +114,12 @@ class _Database(StoreServer):
     def start(self) -> None:
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self._command(), cwd=self._folder, user=self._owner, stdout=log, stderr=log
+                self._command(),
+                cwd=self._folder,
+                user=self._owner,
+                stdout=log,
+                stderr=log,
+                preexec_fn=self._end_with_parent,
             )
         Patience(START_SECS, tell=lambda text: None).try_until_back(
             lambda: servers.check_login(self._admin()),
@@ -110,18 +129,17 @@ class _Database(StoreServer):
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(
-                signal.SIGINT if self.scheme == "postgresql" else signal.SIGTERM
-            )
+            self._process.send_signal(self.stop_signal)
             self._process.wait(START_SECS)
             self._process = None
 
     def kill(self) -> None:
         if self._process is not None:
-            self._process.send_signal(
-                signal.SIGQUIT if self.scheme == "postgresql" else signal.SIGKILL
-            )
+            self._process.send_signal(self.kill_signal)
             self._process.wait(START_SECS)
+
+    def _end_with_parent(self) -> None:
+        _PRCTL(_PR_SET_PDEATHSIG, self.kill_signal)
 
     def new_store(self) -> StoreUri:
         return self.uri(f"store-{uuid.uuid4().hex[:12]}")
@@ -151,6 +169,7 @@ class _Database(StoreServer):
 
 class PostgreSql(_Database):
     scheme, account = "postgresql", "postgres"
+    stop_signal, kill_signal = signal.SIGINT, signal.SIGQUIT
 
     def _make(self) -> None:
         password = self._write("password", PASSWORD)
@@ -230,7 +249,7 @@ class Service(StoreServer):
     Attributes:
       intercept: is called with the method's name, the request and a function that does what was
         asked and returns the response; returns what is answered, or raises ConnectionError, which
-        cuts the caller off.
+        cuts the caller off, or an error of ML Metadata, which refuses what was asked.
     """
 
     def __init__(self, folder: Path):
@@ -282,17 +301,22 @@ class _Methods(grpc.GenericRpcHandler):
             def do() -> bytes:
                 response, message, code = getattr(native, name)(self._store, request)
                 if code:
-                    status = next(s for s in grpc.StatusCode if s.value[0] == code)
-                    context.abort(status, message.decode("utf-8"))
+                    context.abort(_status(code), message.decode("utf-8"))
                 return response
 
             try:
                 return self._service.intercept(name, request, do)
             except ConnectionError as error:
                 return context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            except errors.StatusError as error:
+                return context.abort(_status(error.error_code), error.message)
 
         assert hasattr(service_pb2, f"{name}Request")
         return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _status(code: int) -> grpc.StatusCode:
+    return next(status for status in grpc.StatusCode if status.value[0] == code)
 
 
 def free_port() -> int:
@@ -306,8 +330,8 @@ def free_port() -> int:
 def postgresql() -> Iterator[PostgreSql]:
     """A PostgreSQL server."""
     if _postgresql_program("initdb") is None:
-        pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
-    with _temporary_folder() as folder, contextlib.closing(_Ended(PostgreSql(folder))) as held:
+        pytest.fail("needs a PostgreSQL server: apt-get install postgresql")
+    with temporary_folder() as folder, contextlib.closing(_Ended(PostgreSql(folder))) as held:
         yield held.server
 
 
@@ -315,8 +339,8 @@ def postgresql() -> Iterator[PostgreSql]:
 def mariadb() -> Iterator[MariaDb]:
     """A MariaDB server."""
     if shutil.which("mariadb-install-db") is None or not Path("/usr/sbin/mariadbd").exists():
-        pytest.skip("needs a MariaDB server: apt-get install mariadb-server")
-    with _temporary_folder() as folder, contextlib.closing(_Ended(MariaDb(folder))) as held:
+        pytest.fail("needs a MariaDB server: apt-get install mariadb-server")
+    with temporary_folder() as folder, contextlib.closing(_Ended(MariaDb(folder))) as held:
         yield held.server
 
 
@@ -338,7 +362,8 @@ class _Ended:
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
+    """A folder for a server's data."""
     # Not pytest's: no other user may enter that.
     with tempfile.TemporaryDirectory(prefix="effnet-store-") as folder:
         os.chmod(folder, 0o755)
