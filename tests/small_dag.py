@@ -159,7 +159,7 @@ class SmallRuns:
         """Returns what became of the nodes, by name."""
         dag = self.dag(text, **more)
         plan = partial_run.plan(dag, first, last)
-        run_claims.claim(dag, self.claimed_by)
+        assert run_claims.claim(dag, self.claimed_by)
         run_claims.fail_dead_executions(dag, self.folder)
         results = local_runner.run(
             dag,

@@ -14,7 +14,7 @@ from lineage.record.parts import Artifact
 from lineage.record.run import Run, RunLine
 from lineage.store import executions, runs
 from pipeline import output_dir as folders
-from pipeline.mlmd import long_text
+from pipeline.mlmd import liveness, long_text
 
 
 class StoreRuns(RunSource):
@@ -66,7 +66,7 @@ class StoreRuns(RunSource):
             return self._run(context).line()
         text = long_text.get(context.custom_properties[runs.LINE])
         line = RunLine.model_validate_json(text)
-        state, root = self.state_of(line), self._root(line)
+        state, root = self.state_of(line, liveness.last_beat(context)), self._root(line)
         if (state, root) == (line.state, line.root):
             return line
         uri = line.dataset_uri
@@ -79,7 +79,8 @@ class StoreRuns(RunSource):
             record = self._without_record(context)
         elif record.run.state == RUNNING:
             record = build.complete(record, self._store, context)
-        return self.settled(files.relocated(record, self._root(record.line())))
+        found = files.relocated(record, self._root(record.line()))
+        return self.settled(found, liveness.last_beat(context))
 
     def _without_record(self, context: metadata_store_pb2.Context) -> Run:
         """A run of an earlier version; its config may still lie beside its report."""

@@ -1,6 +1,7 @@
 """What all sources of runs have in common."""
 
 import abc
+import datetime
 import functools
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,14 +74,20 @@ class RunSource(abc.ABC):
         names = [line.id for line in self.lines(limit=_NAMED_RUNS)]
         return f"the last ones are: {', '.join(names) or 'none'}"
 
-    def state_of(self, line: RunLine) -> str:
-        """The state of a run; one whose process is gone without a word was killed."""
+    def state_of(self, line: RunLine, beat: datetime.datetime | None = None) -> str:
+        """The state of a run; one whose process is gone without a word was killed.
+
+        Args:
+          line: the run.
+          beat: when it last said that it lives, None where that is not known.
+        """
         if line.state != RUNNING:
             return line.state
-        own = self.output_dir
-        if not self.is_of_folder(line):
-            own = Path(line.output_dir) if line.host == liveness.host() else None
-        return KILLED if own is not None and liveness.is_free(own) else RUNNING
+        if self.output_dir is not None and self.is_of_folder(line):
+            is_dead = liveness.is_free(self.output_dir)
+        else:
+            is_dead = liveness.is_dead(Path(line.output_dir), line.host, beat)
+        return KILLED if is_dead else RUNNING
 
     def is_of_folder(self, line: RunLine) -> bool:
         """Whether a run is of the source's output folder, wherever that was when it ran."""
@@ -91,9 +98,9 @@ class RunSource(abc.ABC):
         # Asked for each of many runs.
         return liveness.known_output_id(self.output_dir) if self.output_dir is not None else None
 
-    def settled(self, run: Run) -> Run:
-        """A run, with the state of what was killed."""
-        state = self.state_of(run.line())
+    def settled(self, run: Run, beat: datetime.datetime | None = None) -> Run:
+        """A run, with the state of what was killed; `beat` as `state_of` takes it."""
+        state = self.state_of(run.line(), beat)
         if state == run.run.state:
             return run
         nodes = [

@@ -54,8 +54,8 @@ class Patience:
           What `attempt` returned.
 
         Raises:
-          StoreAwayError: it failed for `secs`, or at once where that happened before and the store
-            has not answered since.
+          StoreAwayError: it failed for `secs`, or at once where that happened before, or a wait was
+            interrupted, and the store has not answered since.
         """
         try:
             result = attempt()
@@ -88,6 +88,9 @@ class Patience:
                 stop=tenacity.stop_all(last, tenacity.stop_before_delay(secs)),
                 reraise=True,
             )(next_attempt)
+        except (KeyboardInterrupt, SystemExit):
+            self._is_lost = True  # what is still to be written at the end must not wait again
+            raise
         except Exception as error:
             if not self._may_heal(error, heals):
                 raise _named(error, name) from error

@@ -5,6 +5,8 @@ PIPELINE_CONTEXT, RUN_CONTEXT, NODE_CONTEXT = "pipeline", "pipeline_run", "node"
 
 # Custom properties of a run's context: where and by which process it runs.
 OUTPUT_DIR, OUTPUT_ID, HOST, PID = "output_dir", "output_id", "host", "pid"
+# When it last said that it lives, in ISO 8601 by its host's clock.
+BEAT = "last_beat"
 
 # What the local runner adds to executions.
 CACHE_KEY = "cache_key"

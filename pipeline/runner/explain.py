@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipeline.config import PipelineConfig
 from pipeline.mlmd import connection, moved_artifacts
-from pipeline.output_dir import ARTIFACTS_FOLDER, METADATA_FILE
+from pipeline.output_dir import METADATA_FILE
 from pipeline.store_uri import StoreUri
 from preprocessing import failures
 from preprocessing.output_capture import OutputCapture
@@ -49,7 +49,7 @@ def explain(config: PipelineConfig, data: Survey, output_dir: Path) -> list[tupl
     from pipeline.runner import build_dag  # brings TFX, which takes seconds
 
     store = _connect(config, output_dir)
-    moved_artifacts.follow(connection.open_store(store), output_dir / ARTIFACTS_FOLDER)
+    moved_artifacts.follow(connection.open_store(store), output_dir)
     dag = build_dag.make_dag(config, data, output_dir, "explain", store)
     off = build_dag.cache_off(config)
     outputs: dict[str, decide.Artifacts] = {}

@@ -10,39 +10,42 @@ import os
 import shutil
 from pathlib import Path
 
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import constants
-from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.orchestration.portable.mlmd import execution_lib
 
 from pipeline.dag import Dag
-from pipeline.mlmd import liveness
+from pipeline.mlmd import liveness, names
 from pipeline.mlmd.history import History
-from pipeline.mlmd.names import ENDED_BY, HOST, OUTPUT_DIR, OUTPUT_ID, PID
 from pipeline.output_dir import ARTIFACTS_FOLDER
-from preprocessing.errors import InputError
 
 
-def claim(dag: Dag, output_dir: Path) -> None:
-    """Writes down who this run is. The folder's lock must be held.
+def claim(dag: Dag, output_dir: Path) -> bool:
+    """Takes the run's name in ML Metadata, and writes down who it is.
 
-    Raises:
-      InputError: ML Metadata, which is shared, has a run of this name from elsewhere.
+    The folder's lock must be held.
+
+    Returns:
+      Whether the name is this run's now; False where ML Metadata, which may be shared, has a run of
+      this name already. Of several that try at the same time, one takes it.
     """
-    first = next(iter(dag.nodes.values()))
     with dag.metadata as handle:
-        context_lib.prepare_contexts(handle, first.contexts)
-        context = _run_context(handle.store, dag.run_id)
-        if OUTPUT_DIR in context.custom_properties:
-            raise InputError(
-                "runs that share pipeline.metadata_uri must not start in the same second; start "
-                f"this one again. Received: {dag.run_id}, which runs in "
-                f"{context.custom_properties[OUTPUT_DIR].string_value!r}"
-            )
-        context.custom_properties[OUTPUT_DIR].string_value = str(output_dir)
-        context.custom_properties[OUTPUT_ID].string_value = liveness.output_id(output_dir)
-        context.custom_properties[HOST].string_value = liveness.host()
-        context.custom_properties[PID].int_value = os.getpid()
-        handle.store.put_contexts([context])
+        store = handle.store
+        kind = metadata_store_pb2.ContextType(name=names.RUN_CONTEXT)
+        context = metadata_store_pb2.Context(type_id=store.put_context_type(kind), name=dag.run_id)
+        said = context.custom_properties
+        said[names.OUTPUT_DIR].string_value = str(output_dir)
+        said[names.OUTPUT_ID].string_value = liveness.output_id(output_dir)
+        said[names.HOST].string_value = liveness.host()
+        said[names.PID].int_value = os.getpid()
+        said[names.BEAT].string_value = liveness.beat_now()
+        try:
+            store.put_contexts([context])
+        except errors.AlreadyExistsError:
+            # It is our own where the reply to the write was lost.
+            found = store.get_context_by_type_and_name(names.RUN_CONTEXT, dag.run_id)
+            return found is not None and _says(found) == _says(context)
+    return True
 
 
 def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
@@ -53,12 +56,12 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
       output_dir: the folder whose lock this process holds.
 
     Returns:
-      What was marked, as `<node> of run <run>`. Executions of other folders on other hosts, and
-      of runs that do not say where they run, are left alone.
+      What was marked, as `<node> of run <run>`. Executions of runs that do not say where they run
+      are left alone, and so are those of other hosts for as long as they may live.
     """
     with dag.metadata as handle:
         past = History(handle.store, dag.name)
-        dead, names = [], []
+        dead, marked = [], []
         for node_id in dag.nodes:
             for execution in past.executions(node_id):
                 if execution_lib.is_execution_active(execution):
@@ -66,9 +69,9 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
                     if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
                         dead.append(execution)
                         _remove_begun(output_dir, run, node_id, execution.id)
-                        names.append(f"{node_id} of run {run.name}")
+                        marked.append(f"{node_id} of run {run.name}")
         _fail(handle.store, dead, "its process is gone")
-        return names
+        return marked
 
 
 def fail_own_executions(dag: Dag) -> None:
@@ -85,20 +88,20 @@ def fail_own_executions(dag: Dag) -> None:
 
 
 def _is_dead(run: metadata_store_pb2.Context, own_output_dir: Path) -> bool:
-    if OUTPUT_DIR not in run.custom_properties:
+    said = run.custom_properties
+    if names.OUTPUT_DIR not in said:
         return False
-    if run.custom_properties[OUTPUT_ID].string_value == liveness.output_id(own_output_dir):
+    if said[names.OUTPUT_ID].string_value == liveness.output_id(own_output_dir):
         return True  # its lock is ours
-    if run.custom_properties[HOST].string_value != liveness.host():
-        return False
-    return liveness.is_free(Path(run.custom_properties[OUTPUT_DIR].string_value))
+    folder, host = said[names.OUTPUT_DIR].string_value, said[names.HOST].string_value
+    return liveness.is_dead(Path(folder), host, liveness.last_beat(run))
 
 
 def _remove_begun(
     output_dir: Path, run: metadata_store_pb2.Context, node_id: str, execution_id: int
 ) -> None:
     """Removes what an execution had begun to write here, as TFX does where a node fails."""
-    if run.custom_properties[OUTPUT_ID].string_value != liveness.output_id(output_dir):
+    if run.custom_properties[names.OUTPUT_ID].string_value != liveness.output_id(output_dir):
         return
     artifacts = output_dir / ARTIFACTS_FOLDER
     for folder in artifacts.glob(f"{glob.escape(node_id)}/*/{execution_id}"):
@@ -109,11 +112,15 @@ def _remove_begun(
 def _fail(store, executions: list[metadata_store_pb2.Execution], reason: str) -> None:
     for execution in executions:
         execution.last_known_state = metadata_store_pb2.Execution.FAILED
-        execution.custom_properties[ENDED_BY].string_value = reason
+        execution.custom_properties[names.ENDED_BY].string_value = reason
         logging.warning("execution %d is marked as failed: %s", execution.id, reason)
     if executions:
         store.put_executions(executions)
 
 
+def _says(run: metadata_store_pb2.Context) -> dict[str, str]:
+    return {name: str(value) for name, value in run.custom_properties.items()}
+
+
 def _run_context(store, run_id: str) -> metadata_store_pb2.Context | None:
-    return store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id)
+    return store.get_context_by_type_and_name(names.RUN_CONTEXT, run_id)

@@ -1,6 +1,7 @@
 """One local run: from a checked config to the summary, the report and the exit status."""
 
 import contextlib
+import dataclasses
 import datetime
 import itertools
 import logging
@@ -8,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_metadata.errors import StatusError
 
@@ -16,7 +17,8 @@ from pipeline import config_file, store_uri
 from pipeline import output_dir as folders
 from pipeline.config import PipelineConfig
 from pipeline.console import RunConsole
-from pipeline.mlmd import connection, moved_artifacts
+from pipeline.mlmd import connection, heartbeat, moved_artifacts
+from pipeline.mlmd.away import reason
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.runner.recording import Recorder, RunFacts
 from preprocessing import failures
@@ -25,6 +27,10 @@ from preprocessing.files.working_folder import working_folder
 from preprocessing.output_capture import OutputCapture
 from preprocessing.sources.base import Survey
 from preprocessing.text import one_line
+
+if TYPE_CHECKING:  # they bring TFX, which takes seconds to import
+    from pipeline.dag import Dag
+    from pipeline.runner import partial_run
 
 
 def run(
@@ -55,48 +61,19 @@ def run(
       InputError: another run uses the folder, or ML Metadata cannot be reached.
     """
     with folders.locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
-        run_id, started = _new_run_id(output_dir), datetime.datetime.now(datetime.timezone.utc)
-        log_dir = folders.log_dir(output_dir, run_id)
-        log_dir.mkdir(parents=True)
-        folders.report_dir(output_dir, run_id).mkdir(parents=True)
-        kept_config = folders.config_file(output_dir, run_id)
-        kept_config.write_text(config_file.dump(config), encoding="utf-8")
         console = RunConsole(capture.terminal)
-        console.print(f"run {run_id}: {data}")
-        for note in data.notes:
-            console.print(f"{'note':<10} {one_line(note)}")
-        with capture.to_file(log_dir / "startup.log"):
-            # Importing TFX takes seconds and prints: not before the checks, and into the log.
-            from pipeline.runner import build_dag, local_runner, partial_run, run_claims
+        begun = _begin(config, data, output_dir, recorder, console, capture, (first, last))
+        facts, dag, log_dir = begun.facts, begun.dag, begun.log_dir
+        run_id, store = facts.id, facts.connection
+        # Brings TFX, which has been imported by now.
+        from pipeline.runner import build_dag, local_runner
 
-            logging.getLogger().setLevel(logging.INFO)
-            store = connection.connect(
-                config.pipeline.metadata_uri,
-                output_dir / folders.METADATA_FILE,
-                wait_secs=config.pipeline.metadata_wait_secs,
-                tell=console.print,
-            )
-            moved = moved_artifacts.follow(
-                connection.open_store(store), output_dir / folders.ARTIFACTS_FOLDER
-            )
-            dag = build_dag.make_dag(config, data, output_dir, run_id, store)
-            plan = partial_run.plan(dag, first, last)
-            run_claims.claim(dag, output_dir)
-            dead = run_claims.fail_dead_executions(dag, output_dir)
-            facts = RunFacts(run_id, started, config, output_dir, store)
-            told = recorder.started(facts)
-        if moved:
-            console.print(f"the folder was moved: {moved} artifacts are found in it all the same")
-        if dead:
-            console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
-        for note in (*plan.notes, *told):
-            console.print(note)
         error: NodeError | None = None
         cache_off = build_dag.cache_off(config)
         try:
-            with _working_folder(config, log_dir):
+            with heartbeat.beating(store.uri, run_id), _working_folder(config, log_dir):
                 results = local_runner.run(
-                    dag, console, capture, log_dir, plan=plan, cache_off=cache_off
+                    dag, console, capture, log_dir, plan=begun.plan, cache_off=cache_off
                 )
         except NodeError as node_error:
             results, error = node_error.results, node_error
@@ -119,6 +96,65 @@ def run(
         return failures.SAID_NO if summary["status"] == "not_blessed" else failures.DONE
 
 
+@dataclasses.dataclass(frozen=True)
+class _Begun:
+    """A run that is claimed and recorded: its first node comes next."""
+
+    facts: RunFacts
+    dag: "Dag"
+    plan: "partial_run.Plan"
+    log_dir: Path
+
+
+def _begin(
+    config: PipelineConfig,
+    data: Survey,
+    output_dir: Path,
+    recorder: Recorder,
+    console: RunConsole,
+    capture: OutputCapture,
+    part: tuple[str | None, str | None],
+) -> _Begun:
+    """Begins a run under a name that nobody else has; `part` is its first and its last node."""
+    started, run_ids = datetime.datetime.now(datetime.timezone.utc), _new_run_ids(output_dir)
+    run_id = next(run_ids)
+    log_dir = folders.log_dir(output_dir, run_id)
+    log_dir.mkdir(parents=True)
+    console.print(f"run {run_id}: {data}")
+    for note in data.notes:
+        console.print(f"{'note':<10} {one_line(note)}")
+    with capture.to_file(log_dir / "startup.log"):
+        # Importing TFX takes seconds and prints: not before the checks, and into the log.
+        from pipeline.runner import build_dag, partial_run, run_claims
+
+        logging.getLogger().setLevel(logging.INFO)
+        store = connection.connect(
+            config.pipeline.metadata_uri,
+            output_dir / folders.METADATA_FILE,
+            wait_secs=config.pipeline.metadata_wait_secs,
+            tell=console.print,
+        )
+        moved = moved_artifacts.follow(connection.open_store(store), output_dir)
+        dag = build_dag.make_dag(config, data, output_dir, run_id, store)
+        plan = partial_run.plan(dag, *part)
+        while not run_claims.claim(dag, output_dir):
+            taken, run_id = run_id, next(run_ids)
+            console.print(f"run {run_id}, since ML Metadata has a run {taken} of another folder")
+            dag = build_dag.make_dag(config, data, output_dir, run_id, store)
+            log_dir = log_dir.rename(folders.log_dir(output_dir, run_id))
+        _keep_config(config, output_dir, run_id)
+        dead = run_claims.fail_dead_executions(dag, output_dir)
+        facts = RunFacts(run_id, started, config, output_dir, store)
+        told = recorder.started(facts)
+    if moved:
+        console.print(f"the folder was moved: {moved} artifacts are found in it all the same")
+    if dead:
+        console.print(f"marked as failed, since their process is gone: {', '.join(dead)}")
+    for note in (*plan.notes, *told):
+        console.print(note)
+    return _Begun(facts, dag, plan, log_dir)
+
+
 def _with_override(
     store: connection.Connection, results: list[NodeResult], push_dir: str
 ) -> list[NodeResult]:
@@ -137,7 +173,7 @@ def _end_record(recorder: Recorder, facts: RunFacts, summary: Mapping[str, Any])
     try:
         return recorder.ended(facts, summary)
     except (StatusError, AwayError) as error:  # what the run made is there all the same
-        return [f"record     not complete, ML Metadata did not take it: {failures.one_line(error)}"]
+        return [f"record     not complete, ML Metadata did not take it: {reason(error)}"]
 
 
 def _working_folder(config: PipelineConfig, log_dir: Path) -> contextlib.AbstractContextManager:
@@ -177,10 +213,17 @@ def _finish(
     return summary, terminal.lines(summary, log, metadata)
 
 
-def _new_run_id(output_dir: Path) -> str:
+def _new_run_ids(output_dir: Path) -> Iterator[str]:
+    """Names of runs that start now, which the output folder does not have yet."""
     now = time.strftime("%Y%m%d-%H%M%S")
     candidates = itertools.chain([now], (f"{now}-{n}" for n in itertools.count(2)))
-    return next(name for name in candidates if not folders.log_dir(output_dir, name).exists())
+    return (name for name in candidates if not folders.log_dir(output_dir, name).exists())
+
+
+def _keep_config(config: PipelineConfig, output_dir: Path, run_id: str) -> None:
+    folders.report_dir(output_dir, run_id).mkdir(parents=True)
+    kept = folders.config_file(output_dir, run_id)
+    kept.write_text(config_file.dump(config), encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ import pytest
 from small_dag import FAIL, SmallRuns
 
 from pipeline.cache import decide
-from pipeline.mlmd import moved_artifacts
-from pipeline.mlmd.connection import open_store
 from pipeline.node_result import NodeError
 
 ALL_CACHED = {"Writer": "cached", "Copier": "cached", "Counter": "cached"}
@@ -143,28 +141,3 @@ def test_explanation_runs_nothing_and_tells_what_a_run_would_do(small):
         "runs unless the content of Copier and Writer stays the same",
     )
     assert small.states() == before
-
-
-def test_a_folder_that_was_moved_is_all_in_the_cache(tmp_path):
-    (tmp_path / "before").mkdir()
-    before = SmallRuns(tmp_path / "before")
-    before.run("abc")
-    before.folder.rename(tmp_path / "after")
-    after = SmallRuns(tmp_path / "after")
-    after.count = before.count
-    store = open_store(after.connection)
-    assert moved_artifacts.follow(store, tmp_path / "after" / "artifacts") == 3
-    results = after.run("abc")
-    assert states(results) == ALL_CACHED
-    assert folder_of(results, "Counter", "count").is_relative_to(tmp_path / "after")
-    assert moved_artifacts.follow(store, tmp_path / "after" / "artifacts") == 0
-
-
-def test_an_artifact_that_is_gone_is_not_looked_for_elsewhere(tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "other").mkdir()
-    one = SmallRuns(tmp_path / "one")
-    results = one.run("abc")
-    shutil.rmtree(folder_of(results, "Counter", "count"))
-    assert moved_artifacts.follow(open_store(one.connection), tmp_path / "other" / "artifacts") == 0
-    assert one.run("abc")["Counter"].why == "output count: its folder is gone"

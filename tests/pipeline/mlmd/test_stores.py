@@ -2,6 +2,9 @@
 
 import collections
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import fresh_process
@@ -236,6 +239,28 @@ def test_store_that_stays_away_fails_the_node_in_one_line(
     assert sorted(small.states().values()) == ["COMPLETE"] * 3 + ["FAILED"]
 
 
+def test_ctrl_c_ends_a_run_that_waits_for_its_store(mlmd_service: Service, tmp_path, while_writing):
+    small = SmallRuns(tmp_path, connected(mlmd_service.new_store(), wait_secs=300))
+    interrupts: list[float] = []
+
+    def ctrl_c():
+        interrupts.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    while_writing += [mlmd_service.stop, lambda: threading.Timer(2, ctrl_c).start()]
+    with pytest.raises(NodeError) as error:
+        small.run("abc")
+    assert isinstance(error.value.__cause__, KeyboardInterrupt)
+    # All that a run still writes at its end fails at once.
+    with pytest.raises(StoreAwayError, match="it has not answered since"):
+        open_store(small.connection)
+    assert time.monotonic() - interrupts[0] < 10
+    while_writing.clear()
+    mlmd_service.start()
+    assert small.run("abc")["Writer"].state == "ran"
+    assert sorted(small.states().values()) == ["COMPLETE"] * 3 + ["FAILED"]
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 @pytest.mark.parametrize(
     ("user", "password", "said"),
@@ -259,7 +284,9 @@ def test_password_is_nowhere(postgresql: PostgreSql, tmp_path, while_writing, ca
 
     def look_at_processes():
         me = psutil.Process()
-        arguments.extend(word for p in (me, *me.children(recursive=True)) for word in p.cmdline())
+        for process in (me, *me.children(recursive=True)):
+            # None of a process that has ended, and nobody has asked how.
+            arguments.extend(process.as_dict(["cmdline"])["cmdline"] or ())
 
     while_writing.append(look_at_processes)
     uri = postgresql.new_store()
