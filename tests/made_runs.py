@@ -181,6 +181,7 @@ class MadeRun:
             features.COUNTS_FILE: _counts(images),
             features.STATISTICS_FILE: {"classes": _classes(images)},
             features.MANIFEST_FILE: images,
+            **{f"Split-{s}/{s}-00000-of-00001": b"records of " + s.encode() for s in splits},
         }
         self.node(
             "ImagePreprocessor",

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from lineage.exports import events, model_card, openlineage_out
+from lineage.exports import croissant, events, model_card, openlineage_out
 from lineage.exports.events import Times
 from lineage.record.run import Run
 from pipeline import output_dir as folders
@@ -65,6 +65,7 @@ def _write_all(run: Run, times: Times, output_dir: Path, known: int) -> list[str
     return [
         *_tried("OpenLineage", give_out_events),
         *_tried("model card", lambda: model_card.write(run, folder)),
+        *_tried("Croissant", lambda: croissant.write(run, folder)),
     ]
 
 

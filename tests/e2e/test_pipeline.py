@@ -139,6 +139,34 @@ def test_first_run_runs_every_node_once_and_pushes(output_dir):
     assert "2 processes (Horovod with " in (logs / "HorovodTrainer.log").read_text()
 
 
+def test_other_formats_describe_the_first_run(output_dir):
+    """Croissant's columns are those of the records, and the card is beside the served version."""
+    import mlcroissant
+    import tensorflow as tf
+    from huggingface_hub import ModelCard
+
+    summary = _summary(output_dir, "first.json")
+    reports = Path(summary["report"]).parent
+    dataset = mlcroissant.Dataset(jsonld=reports / "croissant.json")
+    assert len(list(dataset.records("files"))) == 76
+    [images] = [entry for entry in dataset.metadata.record_sets if entry.id == "images"]
+    columns = {field.name: field.source.extract.column for field in images.fields}
+    shards = [f for f in dataset.metadata.distribution if "Split-" in f.id]
+    paths = [str(reports / shard.content_url) for shard in shards]
+    examples = [
+        tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(paths)
+    ]
+    assert len(examples) == 75
+    for example in examples:
+        assert set(columns.values()) <= set(example.features.feature)
+    card = ModelCard.load(Path(summary["pushed_to"]).parent / "README.md")
+    assert card.data.eval_results[0].metric_value == summary["top_1"]
+    events = [json.loads(line) for line in (reports / "openlineage.jsonl").open()]
+    assert [e["eventType"] for e in (events[0], events[-1])] == ["START", "COMPLETE"]
+    ended = {e["job"]["name"].rpartition(".")[2] for e in events if e["eventType"] == "COMPLETE"}
+    assert ended >= NODES
+
+
 def test_pushed_model_predicts(output_dir, corpus, capfd):
     assert cli.main(["predict", str(output_dir), str(corpus / "1"), "--json"]) == 0
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
