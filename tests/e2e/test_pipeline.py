@@ -259,6 +259,8 @@ def _content(folder: Path, choose: Callable) -> dict[str, bytes]:
     """The files of one artifact of each output of each node, by node, output and name."""
     found = {}
     for output in (folder / "artifacts").glob("*/*"):
+        if output.parent.name not in NODES:  # a person's override of the gate
+            continue
         made = [path for path in output.iterdir() if path.name.isdigit()]
         for path in choose(made, key=lambda path: int(path.name)).rglob("*") if made else []:
             name = path.relative_to(output).parts[1:]
