@@ -17,7 +17,12 @@ setuptools.setup(
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
     package_data={
         "pipeline.report": ["templates/*", "templates/sections/*", "vendor/*"],
-        "lineage": ["schema/*.json", "views/templates/*.html", "exports/templates/*.md"],
+        "lineage": [
+            "schema/*.json",
+            "views/templates/*.html",
+            "exports/templates/*.md",
+            "pages/templates/*",
+        ],
     },
     install_requires=[
         "tensorflow>=2.16.2,<2.22",

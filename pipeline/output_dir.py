@@ -11,13 +11,14 @@ SUMMARY_FILE = "summary.json"
 METADATA_FILE = "metadata.sqlite"
 ARTIFACTS_FOLDER = "artifacts"
 SERVING_FOLDER = "serving"
+REPORTS_FOLDER = "reports"
 # Held while a run lives.
 LOCK_FILE = ".lock"
 
 
 def report_dir(output_dir: Path, run_id: str) -> Path:
     """The folder of a run's page and config."""
-    return output_dir / "reports" / run_id
+    return output_dir / REPORTS_FOLDER / run_id
 
 
 def report_file(output_dir: Path, run_id: str) -> Path:
@@ -37,7 +38,7 @@ def log_dir(output_dir: Path, run_id: str) -> Path:
 
 def kept_runs(output_dir: Path) -> list[str]:
     """Ids of the runs whose config was kept, the oldest first."""
-    return sorted(path.parent.name for path in output_dir.glob("reports/*/config.yaml"))
+    return sorted(path.parent.name for path in output_dir.glob(f"{REPORTS_FOLDER}/*/config.yaml"))
 
 
 def find(given: str | None) -> Path:

@@ -27,11 +27,11 @@ def chromium() -> Iterator[sync_api.Browser]:
 
 @pytest.fixture
 def open_page(chromium) -> Iterator[Callable[..., sync_api.Page]]:
-    """Opens a file; at the end of the test nothing must have gone wrong or to the network."""
+    """Opens a file at a fragment; at the end nothing must have gone wrong or to the network."""
     wrong: list[str] = []
     with contextlib.ExitStack() as contexts:
 
-        def open_file(path: Path, *, viewport=None, **more) -> sync_api.Page:
+        def open_file(path: Path, fragment="", *, viewport=None, **more) -> sync_api.Page:
             context = chromium.new_context(viewport=viewport or DESKTOP, **more)
             contexts.callback(context.close)
             page = context.new_page()
@@ -39,7 +39,7 @@ def open_page(chromium) -> Iterator[Callable[..., sync_api.Page]]:
             page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
             page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
             page.on("request", lambda request: wrong.extend(_from_network(request.url)))
-            page.goto(path.as_uri())
+            page.goto(path.as_uri() + fragment)
             return page
 
         yield open_file

@@ -15,6 +15,7 @@ from components.evaluator.intervals import proportion
 from lineage.making.recorder import Recorder
 from lineage.record import files
 from lineage.record.run import Run
+from pipeline import output_dir as folders
 from pipeline.cache import fingerprints
 from pipeline.config import PipelineConfig
 from pipeline.mlmd import connection, liveness, names
@@ -91,6 +92,7 @@ class MadeRuns:
             self.folder,
             self.connection,
         )
+        folders.report_dir(self.folder, run_id).mkdir(parents=True, exist_ok=True)
         run = MadeRun(self, facts)
         run.context()
         run.told += Recorder().started(facts)

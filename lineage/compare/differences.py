@@ -5,14 +5,12 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from lineage.compare import pairing
+from lineage.compare import facts, pairing
 from lineage.compare.answers import AnswerChanges
+from lineage.compare.facts import Facts
 from lineage.compare.images import ImageChanges, image_changes
 from lineage.compare.pairing import PairedTest
-from lineage.record.parts import Dataset
 from lineage.record.run import Run
-
-_METRICS = ("top_1", "top_5", "loss", "expected_calibration_error", "example_count")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,38 +80,24 @@ class Comparison:
 def compare(before: Run, after: Run) -> Comparison:
     """Compares two runs."""
     pairs = pairing.pair(before, after)
+    old, new = facts.of(before), facts.of(after)
     return Comparison(
         before=before,
         after=after,
-        settings=_changes(flat(before.settings), flat(after.settings)),
-        code=_code(before, after),
-        versions=_changes(before.versions, after.versions),
-        machine=_changes(_facts(before.machine), _facts(after.machine)),
-        source=_changes(_facts(before.source, _VAGUE), _facts(after.source, _VAGUE)),
-        classes=_changes(_class_counts(before.dataset), _class_counts(after.dataset)),
+        settings=_changes(old.settings, new.settings),
+        code=_code(old, new),
+        versions=_changes(old.versions, new.versions),
+        machine=_changes(old.machine, new.machine),
+        source=_changes(old.source, new.source),
+        classes=_changes(old.classes, new.classes),
         images=image_changes(before.dataset, after.dataset),
-        metrics=_changes(_metrics(before), _metrics(after)),
+        metrics=_changes(old.metrics, new.metrics),
         paired=pairs.test,
         no_pairs=pairs.why_none,
         answers=pairs.answers,
-        recalls=_worst_first(_recalls(before), _recalls(after)),
-        slices=_worst_first(_slices(before), _slices(after)),
+        recalls=_worst_first(old.recalls, new.recalls),
+        slices=_worst_first(old.slices, new.slices),
     )
-
-
-# They differ without saying how; the images themselves are compared.
-_VAGUE = ("artifact_id", "digest")
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -125,51 +109,11 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change
     ]
 
 
-def _facts(part: Any, left_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    values = part.model_dump(mode="json") if part is not None else {}
-    return {name: value for name, value in flat(values).items() if name not in left_out}
-
-
-def _code(before: Run, after: Run) -> list[Change]:
-    if before.code is None or after.code is None:
+def _code(before: Facts, after: Facts) -> list[Change]:
+    if before.commit is None or after.commit is None:
         return []
-    commits = [
-        {"commit": f"{code.commit}{', dirty' if code.dirty else ''}"}
-        for code in (before.code, after.code)
-    ]
-    files = _changes(before.code.files, after.code.files)
-    return [*_changes(*commits), *files]
-
-
-def _class_counts(dataset: Dataset | None) -> dict[str, int]:
-    return {
-        f"{entry.name} ({split})": count
-        for entry in (dataset.classes if dataset is not None else ())
-        for split, count in entry.images.items()
-    }
-
-
-def _metrics(run: Run) -> dict[str, Any]:
-    found = run.evaluation.verdict.get("metrics", {}) if run.evaluation is not None else {}
-    return {name: found[name] for name in _METRICS if name in found}
-
-
-def _recalls(run: Run) -> dict[str, tuple[float, int]]:
-    found = run.evaluation.verdict.get("classes", []) if run.evaluation is not None else []
-    return {e["class"]: (e["recall"], e["images"]) for e in found if e["images"]}
-
-
-def _slices(run: Run) -> dict[str, tuple[float, int]]:
-    found = run.evaluation.verdict.get("slices", []) if run.evaluation is not None else []
-    return {
-        ", ".join(f"{key.rpartition('/')[2]}={value}" for key, value in e["slice"].items()): (
-            e["top_1"],
-            e["example_count"],
-        )
-        for e in found
-        # Those of classes are listed as classes.
-        if set(e["slice"]) != {"image/class/text"}
-    }
+    commits = _changes({"commit": before.commit}, {"commit": after.commit})
+    return [*commits, *_changes(before.files, after.files)]
 
 
 def _worst_first(

@@ -1,4 +1,6 @@
-"""What a run writes in the formats of others: when it starts, when it ends, when it is added to.
+"""What a run gives out of its record: when it starts, when it ends, when it is added to.
+
+The formats of others, and the pages about all runs.
 
 Nothing of it fails a run: what another format cannot hold, or a server that is away, is told in a
 line. Only a disk that takes no more is an error, as everywhere.
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from lineage.exports import croissant, events, model_card, openlineage_out
 from lineage.exports.events import Times
+from lineage.pages import all_runs
 from lineage.record.run import Run
 from pipeline import output_dir as folders
 from preprocessing.failures import one_line
@@ -66,6 +69,7 @@ def _write_all(run: Run, times: Times, output_dir: Path, known: int) -> list[str
         *_tried("OpenLineage", give_out_events),
         *_tried("model card", lambda: model_card.write(run, folder)),
         *_tried("Croissant", lambda: croissant.write(run, folder)),
+        *_tried("page of all runs", lambda: all_runs.write(run, output_dir)),
     ]
 
 

@@ -14,7 +14,7 @@ MAX_POINTS = 400
 MAX_TABLE_ROWS = 50
 HEIGHT_PX = 200
 # What `charts.js` gives a look to.
-STAGE_STYLE, GUIDE_STYLE, SECOND_STYLE = "stage", "guide", "second"
+STAGE_STYLE, GUIDE_STYLE, SECOND_STYLE, LABEL_STYLE = "stage", "guide", "second", "label"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def line_chart(
     return Chart(
         title,
         f"{title}; at the end: {last}",
-        _spec({"data": {"values": values}, "layer": layers}),
+        full_spec({"data": {"values": values}, "layer": layers}),
         _table(x_key, series),
     )
 
@@ -154,7 +154,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, float]]) -> Chart | None:
         "mark": {"type": "line", "style": GUIDE_STYLE},
         "encoding": {"x": {"field": "low", **axis}, "y": {"field": "high", **axis}},
     }
-    spec = _spec({"data": {"values": filled}, "layer": [bars, confidence, diagonal]}) | {
+    spec = full_spec({"data": {"values": filled}, "layer": [bars, confidence, diagonal]}) | {
         "height": 300
     }
     rows = [
@@ -175,7 +175,8 @@ def thinned(points: Sequence[Any], limit: int = MAX_POINTS) -> list[Any]:
     return [points[round(i * (len(points) - 1) / (limit - 1))] for i in range(limit)]
 
 
-def _spec(parts: Mapping[str, Any]) -> dict[str, Any]:
+def full_spec(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart as wide as there is room, of these parts of a Vega-Lite spec."""
     autosize = {"type": "fit-x", "contains": "padding"}
     return {"width": "container", "height": HEIGHT_PX, "autosize": autosize, **parts}
 
