@@ -22,12 +22,17 @@ class ImageChanges:
     Attributes:
       counts: by way: `came`, `went`, `other split`, `other class`.
       classes: the same by way and class.
-      examples: URIs of some, by way.
+      rows: some rows of the manifests, by way: of images that went, of the first one.
     """
 
     counts: Mapping[str, int]
     classes: Mapping[tuple[str, str], int]
-    examples: Mapping[str, list[str]]
+    rows: Mapping[str, list[dict[str, Any]]]
+
+    @property
+    def examples(self) -> dict[str, list[str]]:
+        """URIs of those images."""
+        return {way: [row["uri"] for row in rows] for way, rows in self.rows.items()}
 
 
 def image_changes(before: Dataset | None, after: Dataset | None) -> ImageChanges | None:
@@ -42,19 +47,19 @@ def image_changes(before: Dataset | None, after: Dataset | None) -> ImageChanges
         return None
     counts: Counter[str] = Counter()
     classes: Counter[tuple[str, str]] = Counter()
-    examples: dict[str, list[str]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     if before.digest == after.digest:
-        return ImageChanges(counts, classes, examples)
+        return ImageChanges(counts, classes, rows)
     paths = [Path(dataset.uri, features.MANIFEST_FILE) for dataset in (before, after)]
     if not all(path.is_file() for path in paths):
         return None
     for way, row in _differences(_used(paths[0]), _used(paths[1])):
         counts[way] += 1
         classes[way, row["class"]] += 1
-        named = examples.setdefault(way, [])
+        named = rows.setdefault(way, [])
         if len(named) < MAX_EXAMPLES:
-            named.append(row["uri"])
-    return ImageChanges(counts, classes, examples)
+            named.append(row)
+    return ImageChanges(counts, classes, rows)
 
 
 def _used(path: Path) -> Iterator[dict[str, Any]]:

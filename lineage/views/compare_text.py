@@ -1,7 +1,7 @@
 """A comparison of two runs, as text and as JSON: only what differs."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lineage.compare import why
@@ -17,7 +17,7 @@ _MAX_FILES = 40
 def text(found: Comparison) -> str:
     """What differs between two runs, side by side."""
     blocks = [
-        ("runs", _table(_runs(found))),
+        ("runs", _table(runs(found))),
         ("settings", _table(found.settings)),
         ("data", [*_table(found.source), *_images(found), *_table(found.classes)]),
         ("code", list(_code(found.code))),
@@ -72,7 +72,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         values["images"] = {
             "counts": dict(found.images.counts),
             "classes": by_class,
-            "examples": dict(found.images.examples),
+            "examples": found.images.examples,
         }
     return values
 
@@ -92,18 +92,22 @@ def why_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _runs(found: Comparison) -> list[Change]:
+def runs(found: Comparison) -> list[tuple[str, str, str]]:
+    """What became of the two runs, where that differs: what, of the first, of the second."""
     before, after = found.before.line(), found.after.line()
     facts = [
         ("state", words.state(before.state), words.state(after.state)),
         ("verdict", words.verdict(before), words.verdict(after)),
         ("pushed", words.pushed(before.pushes), words.pushed(after.pushes)),
     ]
-    return [Change(*fact) for fact in facts if fact[1] != fact[2]]
+    return [fact for fact in facts if fact[1] != fact[2]]
 
 
-def _table(changes: Sequence[Change]) -> list[str]:
-    rows = [(change.name, _said(change.before), _said(change.after)) for change in changes]
+def _table(changes: Iterable[Change | tuple[str, str, str]]) -> list[str]:
+    rows = [
+        one if isinstance(one, tuple) else (one.name, value(one.before), value(one.after))
+        for one in changes
+    ]
     return words.table(("", "FIRST", "SECOND"), rows).splitlines() if rows else []
 
 
@@ -186,7 +190,8 @@ def said(answer: Answer) -> str:
     return f"{answer.predicted} {answer.probability:.4f}"
 
 
-def _said(value: object) -> str:
-    if value is None:
+def value(given: object) -> str:
+    """A value of one side, as in `0.5000` or `adamw`; `-` where there is none."""
+    if given is None:
         return words.NONE
-    return f"{value:.4f}" if isinstance(value, float) and abs(value) >= 1e-4 else str(value)
+    return f"{given:.4f}" if isinstance(given, float) and abs(given) >= 1e-4 else str(given)

@@ -86,8 +86,12 @@ def uses_json(uses: Sequence[Use]) -> list[dict[str, Any]]:
     """Models as objects."""
     return [
         {
-            **dataclasses.asdict(dataclasses.replace(use, pushes=())),
+            "model": use.model,
+            "how": use.kind,
+            "dataset": use.dataset,
             "runs": list(use.runs),
+            "trained_in": use.trained_in,
+            "top_1": use.top_1,
             "pushes": [push.model_dump(mode="json") for push in use.pushes],
         }
         for use in uses

@@ -26,7 +26,16 @@ _REQUIRED = {"data": {"path": "-"}, "evaluation": {"min_top_1": 0.0}}
 
 def text(run: Run) -> str:
     """The lineage of a run, a block for each question."""
-    blocks = {
+    lines = []
+    for label, found in blocks(run).items():
+        for number, line in enumerate(found):
+            lines.append(f"{'' if number else label:<{_LABEL_CHARS}}{line}".rstrip())
+    return "\n".join(lines)
+
+
+def blocks(run: Run) -> dict[str, Iterator[str]]:
+    """The lines of each question, by a word for it."""
+    return {
         "run": _run(run),
         "data": _data(run),
         "quarantine": _quarantine(run.dataset.quarantine if run.dataset else None),
@@ -40,11 +49,6 @@ def text(run: Run) -> str:
         "pushed": _pushed(run),
         "nodes": _nodes(run),
     }
-    lines = []
-    for label, found in blocks.items():
-        for number, line in enumerate(found):
-            lines.append(f"{'' if number else label:<{_LABEL_CHARS}}{line}".rstrip())
-    return "\n".join(lines)
 
 
 def _run(run: Run) -> Iterator[str]:

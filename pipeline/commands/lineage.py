@@ -8,6 +8,7 @@ from lineage.compare.differences import compare
 from lineage.images import answer, downstream, listing
 from lineage.reading import finding, opening
 from lineage.reading.source import RunSource
+from lineage.record.run import Run
 from lineage.store.import_records import import_records
 from lineage.views import compare_text, downstream_text, image_text, run_text
 from pipeline import store_uri
@@ -16,7 +17,7 @@ from pipeline.mlmd import connection
 from preprocessing import failures
 from preprocessing.errors import InputError
 
-TEXT, JSON = "text", "json"
+TEXT, JSON, HTML = "text", "json", "html"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -67,7 +68,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="fill the store with the runs of these records (lineage.json), or of those in these "
         "folders; what is there already stays as it is",
     )
-    parser.add_argument("--format", choices=(TEXT, JSON), default=TEXT, help="(%(default)s)")
+    parser.add_argument(
+        "--format",
+        choices=(TEXT, JSON, HTML),
+        default=TEXT,
+        help="html is one page with pictures, of a run or with --why (%(default)s)",
+    )
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
 
@@ -91,8 +97,16 @@ def run(args: argparse.Namespace) -> int:
         is_text = args.format == TEXT
         print(downstream_text.text(told) if is_text else _json(downstream_text.as_json(told)))
     else:
-        print(run_text.text(found.run) if args.format == TEXT else found.run.to_json().rstrip())
+        print(_told(found.run, args.format))
     return failures.DONE
+
+
+def _told(record: Run, form: str) -> str:
+    if form == HTML:
+        from lineage.views import run_html  # what draws pictures takes its time to import
+
+        return run_html.page(record)
+    return run_text.text(record) if form == TEXT else record.to_json().rstrip()
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -119,6 +133,8 @@ def _check(args: argparse.Namespace) -> None:
     questions = (args.of, *others, args.image, args.why, args.records)
     if args.imported is not None and any(questions):
         raise InputError("--import takes records and the store to fill, and nothing else")
+    if args.format == HTML and (others or args.image is not None):
+        raise InputError("--format html shows a run, or --why; take text or json for the others")
     if len(others) > 1:
         raise InputError("--images and --downstream are two questions; ask one of them")
 
@@ -144,8 +160,14 @@ def _why(source: RunSource, args: argparse.Namespace) -> int:
     first, second = (finding.find(source, name).run for name in args.why)
     told = compare(first, second)
     where_runs_are.tell_notes(source)
-    is_text = args.format == TEXT
-    print(compare_text.why_text(told) if is_text else _json(compare_text.why_json(told)))
+    if args.format == HTML:
+        from lineage.views import compare_html
+
+        print(compare_html.page(told))
+    elif args.format == TEXT:
+        print(compare_text.why_text(told))
+    else:
+        print(_json(compare_text.why_json(told)))
     return failures.DONE
 
 

@@ -16,6 +16,7 @@ from preprocessing.errors import InputError
 # In the table; more scroll away.
 SHOWN_RUNS = 20
 _ALL_DATASETS = ""
+TEXT, JSON, HTML = "text", "json", "html"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -45,7 +46,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         nargs=2,
         help="what differs between two runs: settings, data, code, versions, metrics, classes",
     )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON instead of a table")
+    form.add_argument(
+        "--format",
+        choices=(TEXT, JSON, HTML),
+        default=TEXT,
+        help="json is the same as --json; html, with --compare, is one page with pictures "
+        "(%(default)s)",
+    )
     where_runs_are.add_options(parser)
     parser.set_defaults(function=run)
 
@@ -54,6 +63,9 @@ def run(args: argparse.Namespace) -> int:
     """Prints the table."""
     if args.last is not None and args.last < 1:
         raise InputError(f"--last must be 1 or more. Received: {args.last}")
+    args.json = args.json or args.format == JSON
+    if args.format == HTML and args.compare is None:
+        raise InputError("--format html needs --compare; each run's report is in reports/")
     if args.compare is not None and (args.last is not None or args.data is not None):
         raise InputError("--compare takes two runs, and neither --last nor --data")
     source = where_runs_are.open_source(args)
@@ -79,7 +91,11 @@ def _compare(source: RunSource, args: argparse.Namespace) -> int:
     first, second = (finding.find(source, name).run for name in args.compare)
     found = compare(first, second)
     where_runs_are.tell_notes(source)
-    if args.json:
+    if args.format == HTML:
+        from lineage.views import compare_html  # what draws pictures takes its time to import
+
+        print(compare_html.page(found))
+    elif args.json:
         print(json.dumps(compare_text.as_json(found), indent=2, ensure_ascii=False))
     else:
         print(compare_text.text(found))

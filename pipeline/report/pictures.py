@@ -6,8 +6,10 @@ A page is one file of at most 5 MB, whatever the corpus. No picture has more tha
 
 import base64
 import io
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -74,6 +76,38 @@ def of_images(
         if not shown.get(digest):
             shown[digest] = thumbnail(source_file(uri, digest), options)
     return {digest: image for digest, image in shown.items() if image}
+
+
+def with_images(
+    dataset: Path | None, rows: Sequence[Mapping[str, Any]], options: PictureOptions
+) -> list[dict[str, Any]]:
+    """Rows with `sha256` and `uri`, and for each an `image`, empty where it cannot be shown."""
+    images = of_images(dataset, {row["sha256"]: row["uri"] for row in rows}, options)
+    return [{**row, "image": images.get(row["sha256"], "")} for row in rows]
+
+
+def of_quarantine(
+    source: Path | None, rows: Sequence[Mapping[str, Any]], options: PictureOptions, limit: int
+) -> list[dict[str, Any]]:
+    """Rows of the quarantine with an `image` of what can still be seen of the file, may be empty.
+
+    Args:
+      source: folder of the source records, None where there is none.
+      rows: of `quarantine.jsonl`.
+      options: how pictures are decoded; one with too many pixels is not.
+      limit: at most so many pictures.
+    """
+    images: dict[str, str] = {}
+    stored = stored_images.of_source(source, rows) if source is not None else iter(())
+    # Where the records are gone, the source files may still be there.
+    files = (
+        (row["sha256"], source_file(row["uri"], row["sha256"])) for row in rows if "sha256" in row
+    )
+    for digest, data in itertools.chain(stored, files):
+        if data and digest not in images and len(images) < limit:
+            image = thumbnail(data, options, damaged=True)
+            images |= {digest: image} if image else {}
+    return [{**row, "image": images.get(row.get("sha256"), "")} for row in rows]
 
 
 def source_file(uri: str, sha256: str) -> bytes:

@@ -30,15 +30,13 @@ from preprocessing import features
 from preprocessing.files.new_file import write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest import checks
+from preprocessing.ingest.layout import INDEX_FOLDER, SPLITS, split_folder
 from preprocessing.ingest.plan import Plan, make_plan
 from preprocessing.ingest.report import Report
 from preprocessing.ingest.unit import (
     FROM_CONTENT,
     FROM_SOURCE,
-    INDEX_FOLDER,
-    SPLITS,
     Job,
-    split_folder,
     write_unit,
 )
 from preprocessing.sources.base import Source

@@ -12,13 +12,12 @@ from preprocessing.files import records
 from preprocessing.files.new_file import new_file
 from preprocessing.images.pictures import open_picture
 from preprocessing.images.unusable import UnusableImageError
+from preprocessing.ingest.layout import INDEX_FOLDER, SPLITS, split_folder
 from preprocessing.ingest.plan import Plan, hash_64
 from preprocessing.ingest.report import Report
 from preprocessing.problems import Problem
 from preprocessing.sources.base import Content, Item, Source
 
-SPLITS = (features.TRAIN_SPLIT, features.EVAL_SPLIT)
-INDEX_FOLDER = "index"
 FROM_SOURCE, FROM_CONTENT = "source", "content"
 
 
@@ -64,11 +63,6 @@ class Job:
             return side, FROM_SOURCE
         decisive = sha256 if content.data else self.plan.name_of(item.uri)
         return split_of(decisive, self.eval_fraction, self.seed), FROM_CONTENT
-
-
-def split_folder(root: str | Path, split: str) -> Path:
-    """Folder of a split, as TFX names it."""
-    return Path(root) / f"Split-{split}"
 
 
 def split_of(sha256: str, eval_fraction: float, seed: int) -> str:

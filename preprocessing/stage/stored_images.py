@@ -10,7 +10,7 @@ from typing import Any
 from preprocessing import features
 from preprocessing.files import tfrecord
 from preprocessing.files.example import parse_record
-from preprocessing.ingest import ingest
+from preprocessing.ingest import layout
 
 
 def of_dataset(
@@ -30,7 +30,7 @@ def of_dataset(
     places: dict[Path, dict[int, str]] = {}
     for row in rows:
         if row["shard"]:
-            path = ingest.split_folder(folder, row["split"]) / row["shard"]
+            path = layout.split_folder(folder, row["split"]) / row["shard"]
             places.setdefault(path, {})[row["position"]] = row["sha256"]
     return _read(places)
 
@@ -53,7 +53,7 @@ def of_source(folder: str | Path, rows: Iterable[Mapping[str, Any]]) -> Iterator
             continue
         split = row["split"]
         if split not in shards:
-            shards[split] = sorted(ingest.split_folder(folder, split).glob(f"{split}-*"))
+            shards[split] = sorted(layout.split_folder(folder, split).glob(f"{split}-*"))
         if row["shard"] < len(shards[split]):
             path = shards[split][row["shard"]]
             places.setdefault(path, {})[row["position"]] = row["sha256"]

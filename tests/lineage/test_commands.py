@@ -165,7 +165,15 @@ def test_store_that_is_not_there_is_not_made(capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [["runs"], ["lineage", "latest"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["runs"],
+        ["lineage", "latest"],
+        ["lineage", "latest", "--format", "html"],
+        ["runs", "--compare", "one", "two", "--format", "html"],
+    ],
+)
 def test_questions_do_not_wait_for_tensorflow(runs, command):
     program = [sys.executable, "-X", "importtime", "-m", "pipeline.cli"]
     done = subprocess.run(

@@ -18,8 +18,6 @@ def view(run: ReportedRun) -> dict[str, Any] | None:
     found = label_errors.find(run.predictions, MAX_PICTURES)
     if not found.suspected:
         return None
-    uris = {row["sha256"]: row["uri"] for row in found.first}
-    images = pictures.of_images(run.dataset, uris, run.config.preprocessing)
-    shown = [{**row, "image": images.get(row["sha256"], "")} for row in found.first]
+    shown = pictures.with_images(run.dataset, found.first, run.config.preprocessing)
     pairs = [(*pair, count) for pair, count in itertools.islice(found.pairs.items(), MAX_PAIRS)]
     return {"found": found, "suspects": shown, "pairs": pairs}

@@ -16,7 +16,5 @@ def view(run: ReportedRun) -> dict[str, Any] | None:
     rows, count = mistakes.most_confident(run.predictions, MAX_PICTURES)
     if not rows:
         return None
-    uris = {row["sha256"]: row["uri"] for row in rows}
-    images = pictures.of_images(run.dataset, uris, run.config.preprocessing)
-    shown = [{**row, "image": images.get(row["sha256"], "")} for row in rows]
+    shown = pictures.with_images(run.dataset, rows, run.config.preprocessing)
     return {"mistakes": shown, "count": count}

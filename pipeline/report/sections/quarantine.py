@@ -8,7 +8,6 @@ from typing import Any
 from pipeline.report import pictures
 from pipeline.report.reported_run import ReportedRun
 from preprocessing import features
-from preprocessing.stage import stored_images
 
 # A page has to stay readable; the whole list lies beside it in the artifacts.
 MAX_ROWS = 100
@@ -21,14 +20,9 @@ def view(run: ReportedRun) -> dict[str, Any] | None:
     rows, hidden = _first_lines(folder / features.QUARANTINE_FILE, MAX_ROWS) if folder else ([], 0)
     if not rows:
         return None
-    images: dict[str, str] = {}
-    found = stored_images.of_source(run.source_records, rows) if run.source_records else ()
-    for digest, data in found:
-        if digest not in images and len(images) < MAX_PICTURES:
-            image = pictures.thumbnail(data, run.config.preprocessing, damaged=True)
-            images |= {digest: image} if image else {}
-    shown = [{**row, "image": images.get(row.get("sha256"), "")} for row in rows]
-    return {"quarantine": shown, "hidden_quarantine": hidden, "has_images": bool(images)}
+    shown = pictures.of_quarantine(run.source_records, rows, run.config.preprocessing, MAX_PICTURES)
+    has_images = any(row["image"] for row in shown)
+    return {"quarantine": shown, "hidden_quarantine": hidden, "has_images": has_images}
 
 
 def _first_lines(path: Path, limit: int) -> tuple[list[dict[str, Any]], int]:
