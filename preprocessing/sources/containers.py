@@ -226,7 +226,7 @@ def _split_in_path(path: str) -> str | None:
 
 def _open(path: str) -> BinaryIO:
     try:
-        return open(path, "rb")
+        return storage.open_file(path)
     except OSError as error:
         raise InputError(
             f"a container of data must be readable. Received: {path}: {error.strerror}"

@@ -54,6 +54,8 @@ class FolderSource(Source):
         """See `Source`."""
         for split, name, file in self._walk(Remarks() if remarks is None else remarks):
             class_text, problem = self.class_names.resolve(name, None)
+            if file.error:
+                problem = Problem(UNREADABLE, file.error)
             yield Item(
                 uri=storage.join(self.path, file.name),
                 class_text=class_text,

@@ -1,5 +1,6 @@
 """Parquet files with pictures in them, as datasets of Hugging Face are."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,15 @@ from typing import Any, ClassVar
 
 from preprocessing import features
 from preprocessing.errors import InputError
+from preprocessing.problems import NO_CLASS, NO_SINGLE_IMAGE, Problem
 from preprocessing.sources import parquet_layout, storage
-from preprocessing.sources.base import ASSUMED_IMAGE_BYTES, MAX_IMAGE_BYTES, Source, Survey
+from preprocessing.sources.base import (
+    ASSUMED_IMAGE_BYTES,
+    MAX_IMAGE_BYTES,
+    Content,
+    Source,
+    Survey,
+)
 from preprocessing.sources.containers import Container
 from preprocessing.sources.parquet_layout import Layout
 from preprocessing.sources.remarks import Remarks
@@ -94,37 +102,63 @@ class ParquetSource(TFRecordSource):
         return layout
 
     def _values(self, row: Mapping[str, Any], layout: Layout, name: str) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        data = _image_bytes(row[layout.image], name)
-        if data is not None:
-            values[features.ENCODED] = data
-        label = row[layout.label]
-        if isinstance(label, bool):
-            label = int(label)
-        if isinstance(label, int):
-            values[features.LABEL] = label
-            if not self.class_names.names and 0 <= label < len(layout.class_names):
-                values[features.CLASS_TEXT] = layout.class_names[label].encode()
-        elif label is not None:
-            values[features.CLASS_TEXT] = str(label).encode(errors="backslashreplace")
+        values, problem = self._class_values(row[layout.label], layout)
+        try:
+            values[features.ENCODED] = _image_bytes(row[layout.image], layout.image, name)
+        except _NoImageError as error:
+            problem = error.problem
+        if problem is not None:
+            values[features.PROBLEM] = problem.reason.encode()
+            values[features.PROBLEM_DETAIL] = problem.detail.encode(errors="backslashreplace")
         for column in layout.kept:
             text = _column_text(row[column])
             if text:
                 values[features.COLUMN_PREFIX + column] = text
         return values
 
+    def _class_values(self, label: Any, layout: Layout) -> tuple[dict[str, Any], Problem | None]:
+        """The values of a label, and why it is no class, as far as the file itself tells."""
+        if isinstance(label, bool) or (isinstance(label, float) and label.is_integer()):
+            label = int(label)
+        if label is None or label != label:  # not a number
+            return {}, Problem(NO_CLASS, f"no {layout.label}")
+        if not isinstance(label, int):
+            return {features.CLASS_TEXT: str(label).encode(errors="backslashreplace")}, None
+        names = layout.class_names if not self.class_names.names else ()
+        if not names:
+            return {features.LABEL: label}, None
+        if not 0 <= label < len(names):
+            detail = f"{layout.label} {label} is outside of 0 to {len(names) - 1}"
+            return {}, Problem(NO_CLASS, detail)
+        return {features.LABEL: label, features.CLASS_TEXT: names[label].encode()}, None
 
-def _image_bytes(value: Any, name: str) -> bytes | None:
+    def _content(self, values: Mapping[str, bytes | int | float]) -> Content:
+        """See `TFRecordSource`; what was wrong with the row is in its record."""
+        content = super()._content(values)
+        if features.PROBLEM not in values:
+            return content
+        detail = values.get(features.PROBLEM_DETAIL, b"").decode()
+        problem = Problem(values[features.PROBLEM].decode(), detail)
+        return dataclasses.replace(content, problem=problem)
+
+
+class _NoImageError(Exception):
+    def __init__(self, problem: Problem):
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def _image_bytes(value: Any, column: str, name: str) -> bytes:
     """The picture of a row; one that only has a path is looked for beside the Parquet file."""
-    if not isinstance(value, dict):
-        return value
-    if value.get("bytes") is not None or not value.get("path"):
-        return value.get("bytes")
-    path = storage.join(name.rpartition("/")[0], value["path"])
+    data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, "")
+    if data is not None:
+        return data
+    if not path:
+        raise _NoImageError(Problem(NO_SINGLE_IMAGE, f"no {column}"))
     try:
-        return storage.read_file(path, MAX_IMAGE_BYTES)
-    except storage.ReadError:
-        return None
+        return storage.read_file(storage.join(name.rpartition("/")[0], path), MAX_IMAGE_BYTES)
+    except storage.ReadError as error:
+        raise _NoImageError(Problem(NO_SINGLE_IMAGE, f"{path}: {error}")) from None
 
 
 def _column_text(value: Any) -> bytes:

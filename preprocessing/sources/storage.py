@@ -4,6 +4,7 @@ Local files go through the system's own calls, which list a folder in one go. An
 scheme (`gs://`, `s3://`, `hdfs://`) goes through `remote`.
 """
 
+import errno
 import glob
 import os
 import posixpath
@@ -21,6 +22,7 @@ __all__ = ["configure"]
 
 # What file managers and archivers leave behind. Hidden files are skipped as well.
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+NOT_REGULAR = "not a regular file"
 # A range of a remote file is one request; a larger one is read in pieces.
 _PIECE_BYTES = 1 << 24
 
@@ -152,8 +154,16 @@ def stored(found: Iterable[remote.RemoteFile], prefix: str) -> Iterator[StoredFi
 
 
 def open_file(path: str) -> BinaryIO:
-    """Opens a file for reading, as it is: nothing is decompressed because of its name."""
-    return remote.open_file(path) if is_remote(path) else open(path, "rb")
+    """Opens a file for reading, as it is: nothing is decompressed because of its name.
+
+    Raises:
+      OSError: it cannot be opened, or is no regular file; a pipe would be waited for.
+    """
+    if is_remote(path):
+        return remote.open_file(path)
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, NOT_REGULAR, path)
+    return open(path, "rb")
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
@@ -170,7 +180,7 @@ def read_file(path: str, max_bytes: int) -> bytes:
         if not is_remote(path):
             status = os.stat(path)
             if not stat.S_ISREG(status.st_mode):
-                raise ReadError("not a regular file")
+                raise ReadError(NOT_REGULAR)
             if status.st_size > max_bytes:
                 raise ReadError(f"larger than {max_bytes} bytes")
         with open_file(path) as file:

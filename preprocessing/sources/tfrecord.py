@@ -77,6 +77,9 @@ class TFRecordSource(ContainerSource):
     def _content(self, values: Mapping[str, bytes | int | float]) -> Content:
         data = _first(values, IMAGE_KEYS, bytes)
         label = _first(values, LABEL_KEYS, int)
+        number = _first(values, LABEL_KEYS, float)
+        if label is None and number is not None and number.is_integer():
+            label = int(number)
         text = _text(_first(values, CLASS_TEXT_KEYS, bytes) or b"")
         if label is None and not text:
             text = _text(_first(values, LABEL_KEYS, bytes) or b"")

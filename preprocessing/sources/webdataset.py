@@ -156,7 +156,8 @@ def _tar_members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     whole = 0
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
-            while (member := archive.next()) is not None:
+            # At 0 there is no member, and tarfile would look in front of it.
+            while archive.offset and (member := archive.next()) is not None:
                 yield member
                 archive.members.clear()  # it keeps all of them otherwise
                 whole = member.offset
@@ -192,6 +193,9 @@ def _label(sample: _Sample, file: BinaryIO) -> tuple[str, int | None, dict[str, 
     if not all(is_class_text(name) and _is_text(value) for name, value in columns.items()):
         raise ValueError("its .json has a name or a value that is no text")
     outer = sample.labels.get("cls") or (sample.labels.get("txt") if inner is None else None)
+    if outer is None and inner is None and "json" in sample.labels:
+        names = ", ".join(values) or "nothing"
+        raise ValueError(f"no {' or '.join(_LABELS_IN_JSON)} in its .json, which has {names}")
     label = _content(outer, file).strip() if outer else inner
     if isinstance(label, bool | float | list | dict):
         raise ValueError(f"its label is a {type(label).__name__}")

@@ -15,13 +15,15 @@ def pngs(count: int, first: int = 0) -> list[bytes]:
     return [encode(picture(first + number), "PNG") for number in range(count)]
 
 
-def example(**values: bytes | str | int) -> bytes:
+def example(**values: bytes | str | int | float) -> bytes:
     """A serialised `tf.train.Example`; in the names, two underscores stand for a slash."""
     feature = {}
     for name, value in values.items():
         value = value.encode() if isinstance(value, str) else value
         if isinstance(value, bytes):
             made = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        elif isinstance(value, float):
+            made = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
         else:
             made = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
         feature[name.replace("__", "/")] = made

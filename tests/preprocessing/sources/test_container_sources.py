@@ -15,6 +15,7 @@ from preprocessing.problems import DAMAGED_RECORD, NO_CLASS, NO_SINGLE_IMAGE, UN
 from preprocessing.sources.class_names import ClassNames
 from preprocessing.sources.containers import split_in_name
 from preprocessing.sources.listing import SKIPPED
+from preprocessing.sources.parquet import ParquetSource
 from preprocessing.sources.remarks import Remarks
 from preprocessing.sources.tfrecord import TFRecordSource
 from preprocessing.sources.webdataset import WebDatasetSource
@@ -117,11 +118,12 @@ def test_records_of_tensorflow_datasets_are_read_as_they_are(tmp_path):
             example(image=PNGS[0], label=0, image__filename="a.png"),
             example(image=PNGS[1], label="rose"),
             example(image_raw=PNGS[2], label=1),
+            example(image=PNGS[3], label=2.0),
         ],
     )
     found = contents(TFRecordSource(str(path)))
-    assert [content.data for _, content in found] == PNGS[:3]
-    assert [content.class_text for _, content in found] == ["0", "rose", "1"]
+    assert [content.data for _, content in found] == PNGS[:4]
+    assert [content.class_text for _, content in found] == ["0", "rose", "1", "2"]
     assert {content.problem for _, content in found} == {None}
 
 
@@ -170,6 +172,7 @@ def test_samples_that_make_no_sense_are_images_that_cannot_be_used(tmp_path):
             ("5.jpg", PNGS[0]), ("5.json", b"[7]"),
             ("6.jpg", PNGS[0]), ("6.cls", b"\xff"),
             ("7.jpg", PNGS[0]), ("7.json", b'{"label": [7]}'),
+            ("70.jpg", PNGS[0]), ("70.json", b'{"name": "cat", "caption": "x"}'),
             ("8.jpg", PNGS[0]), ("8.cls", b"two\nlines"),
             ("9.cls", b"7"),
         ]:  # fmt: skip
@@ -186,6 +189,7 @@ def test_samples_that_make_no_sense_are_images_that_cannot_be_used(tmp_path):
         "5.jpg": (NO_CLASS, "its .json is no object"),
         "6.jpg": (NO_CLASS, "its 6.cls is no UTF-8 text"),
         "7.jpg": (NO_CLASS, "its label is a list"),
+        "70.jpg": (NO_CLASS, "no label or cls or class in its .json, which has name, caption"),
         "8.jpg": (
             NO_CLASS,
             "class 'two\\nlines' is no printable text without spaces at its ends",
@@ -238,6 +242,21 @@ def test_a_tar_with_all_images_before_all_labels_loses_none_of_them(tmp_path):
     reasons = [content.problem.reason for _, content in contents(source)]
     assert reasons == [NO_CLASS] * 6 + [NO_SINGLE_IMAGE] * 6
     assert "tar --sort=name" in source.advice([])
+
+
+def test_an_archive_without_members_has_no_images(tmp_path):
+    path = write_tar(tmp_path / "x.tar", {})
+    assert path.read_bytes() == bytes(10_240)
+    source = WebDatasetSource(str(path))
+    assert list(source.items()) == []
+    assert source.survey(9).num_images == 0
+
+
+@pytest.mark.parametrize("source", [TFRecordSource, WebDatasetSource, ParquetSource])
+def test_a_pipe_is_no_container_and_is_not_waited_for(tmp_path, source):
+    os.mkfifo(tmp_path / f"x.{source.format.replace('webdataset', 'tar')}")
+    with pytest.raises(InputError, match="not a regular file"):
+        source(str(tmp_path)).survey(9)
 
 
 def test_litter_in_a_tar_is_skipped_and_counted(tmp_path):

@@ -188,6 +188,8 @@ def test_links_that_go_round_are_images_that_cannot_be_read(small_corpus):
         "b/other/self.jpeg", "b/other/up", "b/other/same",
     }  # fmt: skip
     assert len(found) == 60 + 1 + 30 + len(wrong)
+    above = source.read(found["a/up"])
+    assert above.problem == (UNREADABLE, "a link to a folder that it lies in")
     survey = source.survey(1000)
     assert survey.num_images == len(found)
     assert survey.problems.by_reason == {UNREADABLE: len(wrong)}

@@ -11,6 +11,7 @@ from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files import records
 from preprocessing.ingest import ingest
+from preprocessing.problems import NO_CLASS
 from preprocessing.sources.class_names import ClassNames
 from preprocessing.sources.opening import open_source
 from preprocessing.sources.parquet import ParquetSource
@@ -200,6 +201,24 @@ def test_rows_that_lack_something_are_images_that_cannot_be_used(tmp_path, make_
         "no single image", "no single image", None, "no class", "no class",
     ]  # fmt: skip
     assert found[2].data == PICTURES[5]
+    assert [content.problem and content.problem.detail for content in found] == [
+        "no image", "nowhere.png: No such file or directory", None,
+        "label -1 is outside of 0 to 1", "no label",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint64(), pa.float64()])
+def test_a_number_beyond_the_names_of_the_dataset_is_no_class(tmp_path, make_pipeline, kind):
+    table = a_table().set_column(1, "label", pa.array([0, 1, 2, None] * 10, kind))
+    named = write(tmp_path / "named.parquet", table, metadata(NAMES))
+    found = contents(ParquetSource(str(named)), tmp_path / "1", make_pipeline)
+    assert [content.class_text for _, content in found] == ["ant", "bee", "", ""] * 10
+    assert found[2][1].problem == (NO_CLASS, "label 2 is outside of 0 to 1")
+    assert found[3][1].problem == (NO_CLASS, "no label")
+    assert found[2][1].data == PICTURES[2]
+    plain = write(tmp_path / "plain.parquet", table)
+    found = contents(ParquetSource(str(plain)), tmp_path / "2", make_pipeline)
+    assert [content.class_text for _, content in found] == ["0", "1", "2", ""] * 10
 
 
 def test_two_workers_ingest_the_same_bytes(tmp_path, make_pipeline):
