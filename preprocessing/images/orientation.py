@@ -1,8 +1,8 @@
 """The EXIF orientation: how the stored rows and columns are to be shown.
 
 trainer_module/decoding/orientation.py reads the same in the graph of the served model. What counts
-is the tag 0x0112 of the first directory, one BYTE, SHORT or LONG (which TIFF lets a writer choose
-from for every unsigned number) from 1 to 8. Orientation in XMP does not count.
+is the tag 0x0112 of the first directory, one whole number of any type, from 1 to 8. Orientation in
+XMP does not count.
 """
 
 import struct
@@ -13,7 +13,8 @@ UPRIGHT = 1
 EXIF_NAME = b"Exif\0\0"
 _ORIENTATION_TAG = 0x0112
 _ENTRY_BYTES, _MAX_ENTRIES = 12, 1024
-_TYPES = {1: "B", 3: "H", 4: "I"}
+# By type: BYTE, SHORT, LONG, and the same with a sign, which no value from 1 to 8 has.
+_TYPES = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I"}
 
 
 def of_exif(block: bytes | None) -> int:
@@ -34,8 +35,8 @@ def of_exif(block: bytes | None) -> int:
         return UPRIGHT
     [count] = struct.unpack_from(f"{order}H", block, directory)
     found = UPRIGHT
-    for number in range(min(count, _MAX_ENTRIES)):
-        at = directory + 2 + number * _ENTRY_BYTES
+    for entry in range(min(count, _MAX_ENTRIES)):
+        at = directory + 2 + entry * _ENTRY_BYTES
         if at + _ENTRY_BYTES > len(block):
             break
         tag, kind, values = struct.unpack_from(f"{order}HHI", block, at)

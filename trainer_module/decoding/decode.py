@@ -11,6 +11,9 @@ from preprocessing import features
 from trainer_module.decoding import bmp, file_bytes, gif, gray16, orientation, png
 
 WHITE = (255, 255, 255)
+# Adobe's segment: its head, then version, flags and that the colours are CMYK.
+_ADOBE, _ADOBE_CMYK = b"\xff\xee\0\x0eAdobe", b"\0\x64\0\0\0\0\0"
+_CMYK_COMPONENTS = 4
 _JPEG, _PNG, _GIF, _BMP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"
 
 
@@ -57,11 +60,14 @@ def _rest(encoded: tf.Tensor, background: tuple[int, int, int], max_pixels: int)
         max_pixels,
         lambda: tf.cond(is_gif, lambda: gif.size(encoded), lambda: bmp.size(encoded)),
     )
-    encoded = tf.cond(is_gif, lambda: gif.opaque(encoded, background), lambda: encoded)
     return tf.cond(
-        _starts_with(encoded, _BMP),
-        lambda: bmp.decode(encoded),
-        lambda: tf.io.decode_image(encoded, features.CHANNELS, expand_animations=False),
+        is_gif,
+        lambda: gif.decode(encoded, background),
+        lambda: tf.cond(
+            _starts_with(encoded, _BMP),
+            lambda: bmp.decode(encoded),
+            lambda: tf.io.decode_image(encoded, features.CHANNELS, expand_animations=False),
+        ),
     )
 
 
@@ -70,12 +76,26 @@ def _starts_with(encoded: tf.Tensor, signature: bytes) -> tf.Tensor:
 
 
 def _jpeg(encoded: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    encoded = _limited(
-        encoded, max_pixels, lambda: tf.reduce_prod(tf.io.extract_jpeg_shape(encoded, tf.int64)[:2])
+    shape = tf.io.extract_jpeg_shape(encoded, tf.int64)
+    encoded = _limited(encoded, max_pixels, lambda: tf.reduce_prod(shape[:2]))
+    encoded = tf.cond(
+        shape[2] == _CMYK_COMPONENTS, lambda: _with_adobe_marker(encoded), lambda: encoded
     )
     # The accurate transform, which other readers use.
     image = tf.io.decode_jpeg(encoded, features.CHANNELS, dct_method="INTEGER_ACCURATE")
     return orientation.upright(image, orientation.of_jpeg(encoded))
+
+
+@file_bytes.rarely(input_signature=[tf.TensorSpec([], tf.string)])
+def _with_adobe_marker(encoded: tf.Tensor) -> tf.Tensor:
+    """A CMYK JPEG (string []) whose values are stored inverted, as Adobe does and Pillow assumes.
+
+    TensorFlow assumes so only where Adobe's segment says it.
+    """
+    marked = tf.strings.join(
+        [_JPEG[:2], _ADOBE + _ADOBE_CMYK, file_bytes.part(encoded, 2, 1 << 30)]
+    )
+    return tf.cond(file_bytes.holds(encoded, _ADOBE), lambda: encoded, lambda: marked)
 
 
 def _limited(encoded: tf.Tensor, max_pixels: int, size) -> tf.Tensor:

@@ -12,7 +12,9 @@ from preprocessing import features
 from trainer_module.decoding import file_bytes
 
 UPRIGHT = 1
-_ORIENTATION_TAG, _BYTE, _SHORT, _LONG = 0x0112, 1, 3, 4
+_ORIENTATION_TAG = 0x0112
+# Types of whole numbers by their bytes: without a sign, and with one.
+_TYPES = {1: (1, 6), 2: (3, 8), 4: (4, 9)}
 _ENTRY_BYTES, _MAX_ENTRIES = 12, 1024
 _APP0, _APP1, _APP15, _COMMENT, _MARKER = 0xE0, 0xE1, 0xEF, 0xFE, 0xFF
 # How a JPEG begins, a segment of JFIF, with its length, and one of a table.
@@ -143,10 +145,12 @@ def _of_tiff(block: tf.Tensor, big_endian: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(entries[:, column : column + num_bytes] * weights, axis=1)
 
     kind = numbers(2, 2)
-    short = tf.where(kind == _SHORT, numbers(8, 2), numbers(8, 4))
-    values = tf.where(kind == _BYTE, entries[:, 8], short)
-    right_kind = (kind == _BYTE) | (kind == _SHORT) | (kind == _LONG)
-    is_it = (numbers(0, 2) == _ORIENTATION_TAG) & right_kind & (numbers(4, 4) == 1)
+    is_number, values = tf.zeros_like(kind, tf.bool), tf.zeros_like(kind)
+    for num_bytes, kinds in _TYPES.items():
+        fits = tf.reduce_any(tf.equal(kind[:, None], kinds), axis=1)
+        is_number |= fits
+        values = tf.where(fits, numbers(8, num_bytes), values)
+    is_it = (numbers(0, 2) == _ORIENTATION_TAG) & is_number & (numbers(4, 4) == 1)
     # Of several the last counts, as for other readers.
     value = tf.reduce_sum(tf.boolean_mask(values, is_it)[-1:])
     return tf.cast(tf.where((value >= 1) & (value <= 8), value, UPRIGHT), tf.int32)

@@ -1,6 +1,7 @@
 """Raw picture files in the graph, against what the preprocessing makes of the same files."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -34,6 +35,62 @@ def test_is_the_picture_of_the_preprocessing(name):
     assert result.shape == expected.shape
     tolerance = JPEG_TOLERANCE if name.startswith("jpeg") else 1
     assert np.abs(result.astype(np.int32) - expected).max() <= tolerance
+
+
+def gif(left: int, top: int, transparent: int | None, local: bool, more: bool) -> bytes:
+    """A frame of 20 x 10 pixels on a screen of 40 x 30, and perhaps one that fills the screen."""
+
+    def colors(seed: int) -> bytes:
+        return np.random.default_rng(seed).integers(0, 256, 48, np.uint8).tobytes()
+
+    def frame(left: int, top: int, width: int, height: int, table: bytes) -> bytes:
+        pixels = np.random.default_rng(width).integers(0, 16, (height, width), np.uint8)
+        buffer = io.BytesIO()
+        image = Image.fromarray(pixels, "P")
+        image.putpalette(colors(0))
+        image.save(buffer, "GIF", optimize=False, interlace=0)
+        saved = buffer.getvalue()
+        body = saved[saved.index(b"\x2c", 13 + 3 * 16) + 10 : -1]
+        flags = 0x83 if table else 0
+        box = struct.pack("<HHHHB", left, top, width, height, flags)
+        return b"\x2c" + box + table + body
+
+    control = b"\x21\xf9\4" + bytes([transparent is not None, 0, 0, transparent or 0, 0])
+    first = frame(left, top, 20, 10, colors(1) if local else b"")
+    second = frame(0, 0, 40, 30, b"") if more else b""
+    head = b"GIF89a" + struct.pack("<HHBBB", 40, 30, 0x83, 5, 0) + colors(0)
+    return head + control + first + second + b";"
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize("transparent", [None, 2, 200])
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (5, 7), (30, 25)])
+def test_a_frame_of_a_gif_lies_where_it_belongs(left, top, transparent, local, more):
+    encoded = gif(left, top, transparent, local, more)
+    expected = preprocessed(encoded)
+    assert expected.shape == (max(30, top + 10), max(40, left + 20), 3)
+    result = decode.decode(tf.constant(encoded), BACKGROUND).numpy()
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_the_limit_holds_for_what_a_frame_of_a_gif_needs():
+    encoded = gif(30, 25, None, False, False)
+    assert decode.decode(tf.constant(encoded), max_pixels=50 * 35).shape == (35, 50, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode.decode(tf.constant(encoded), max_pixels=50 * 35 - 1)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB"])
+def test_a_jpeg_without_adobes_segment_is_read_as_the_preprocessing_does(mode):
+    buffer = io.BytesIO()
+    RGB.convert(mode).save(buffer, "JPEG", quality=95)
+    data = buffer.getvalue()
+    at = data.find(b"\xff\xee\0\x0eAdobe")
+    assert (at > 0) == (mode == "CMYK")
+    plain = data[:at] + data[at + 16 :] if at > 0 else data
+    result = decode.decode(tf.constant(plain)).numpy().astype(np.int32)
+    assert np.abs(result - preprocessed(plain)).max() <= JPEG_TOLERANCE
 
 
 def test_is_the_same_eagerly_and_inside_tf_data():

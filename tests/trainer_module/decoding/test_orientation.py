@@ -19,8 +19,8 @@ from trainer_module.decoding import decode
 from trainer_module.decoding import orientation as in_graph
 
 LIMITS = {"max_side_px": 1000, "jpeg_quality": 95, "max_pixels": 10**7}
-BYTE, SHORT, LONG = 1, 3, 4
-FORMATS = {BYTE: "Bxxx", SHORT: "Hxx", LONG: "I"}
+BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG = 1, 3, 4, 6, 8, 9
+FORMATS = {BYTE: "Bxxx", SHORT: "Hxx", LONG: "I", SBYTE: "Bxxx", SSHORT: "Hxx", SLONG: "I"}
 
 
 def exif(orientation: int, kind: int = SHORT, order: str = "<", values: int = 1) -> bytes:
@@ -142,6 +142,9 @@ def test_xmp_turns_nothing():
     [
         (exif(8), 8),
         (exif(8, LONG, ">"), 8),
+        (exif(6, SBYTE), 6),
+        (exif(6, SSHORT, ">"), 6),
+        (exif(6, SLONG), 6),
         (exif(9), 1),
         (exif(0), 1),
         (exif(6, SHORT, values=2), 1),
@@ -162,7 +165,7 @@ def test_what_counts(block, expected):
 @hypothesis.settings(max_examples=200, deadline=None)
 @hypothesis.given(
     orientation=st.integers(0, 255),
-    kind=st.sampled_from([BYTE, SHORT, LONG]),
+    kind=st.sampled_from([BYTE, SHORT, LONG, SBYTE, SSHORT, SLONG]),
     order=st.sampled_from(["<", ">"]),
     flips=st.lists(st.tuples(st.integers(0, 37), st.integers(0, 255)), max_size=3),
     keep=st.integers(0, 60),
