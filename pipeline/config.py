@@ -172,6 +172,19 @@ class PipelineSection(Settings):
     metadata_wait_secs: Float = Field(600.0, ge=0)
     """How long a run waits for an ML Metadata server that goes away, before it fails."""
 
+    mlflow_uri: str = ""
+    """MLflow server that gets each run, as in http://mlflow:5000 (needs the extra mlflow); empty:
+    none. User and password are given in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
+
+    @pydantic.field_validator("mlflow_uri")
+    @classmethod
+    def _is_a_server(cls, uri: str) -> str:
+        if uri and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", uri):
+            raise ValueError(
+                "must be http://HOST:PORT or https://HOST:PORT, without user and password"
+            )
+        return uri
+
     @pydantic.field_validator("no_cache")
     @classmethod
     def _known_nodes(cls, names: list[str]) -> list[str]:

@@ -36,6 +36,7 @@ def check(config: PipelineConfig, output_dir: Path) -> Survey:
     """
     data = check_data(config)
     check_horovod(config.trainer.num_processes)
+    check_mlflow(config.pipeline.mlflow_uri)
     check_output_dir(output_dir)
     return data
 
@@ -111,6 +112,19 @@ def check_horovod(num_processes: int) -> None:
             "run `make setup`, or set trainer.num_processes=1"
         )
     host_name.check()
+
+
+def check_mlflow(uri: str) -> None:
+    """Looks for MLflow's client where a run is to be sent to its server.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    if uri and importlib.util.find_spec("mlflow") is None:
+        raise InputError(
+            f"pipeline.mlflow_uri {uri} needs MLflow's client, which is not installed; run `pip "
+            "install mlflow-skinny`, or leave pipeline.mlflow_uri empty"
+        )
 
 
 def check_output_dir(output_dir: Path) -> None:

@@ -200,6 +200,12 @@ class MadeRun:
         run = {
             "train_summary.json": {"steps": 15, "epochs": 2.0, "secs": 12.0},
             "model.weights.h5": b"weights of " + model,
+            "train_log.jsonl": [
+                {"step": 8, "epoch": 1.0, "stage": 0, "loss": 1.5, "lr": 0.1, "secs": 6.0},
+                {"message": "going on"},
+                {"step": 15, "epoch": 2.0, "stage": 1, "loss": None, "lr": 0.0, "secs": 11.0},
+                {"step": 15, "epoch": 2.0, "eval_top_1": 0.75, "eval_loss": 1.25, "secs": 12.0},
+            ],
         }
         config = {"init_weights": "/first.weights.h5" if weights else ""}
         digest = hashlib.sha256(weights).hexdigest() if weights else ""

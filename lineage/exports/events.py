@@ -15,7 +15,7 @@ from openlineage.client import event_v2 as ol
 from openlineage.client import facet_v2 as facets
 from openlineage.client.uuid import generate_static_uuid
 
-from lineage.exports import event_datasets
+from lineage.exports import event_datasets, settings
 from lineage.record.parts import Node
 from lineage.record.run import Run
 
@@ -64,7 +64,7 @@ def _of_run(run: Run, state: ol.RunState, time: datetime.datetime, repository: s
         "processing_engine": facets.processing_engine_run.ProcessingEngineRunFacet(
             version=run.versions.get("tfx", ""), name="TFX", openlineageAdapterVersion=PRODUCER
         ),
-        "executionParameters": _parameters(_flat(run.settings)),
+        "executionParameters": _parameters(settings.flat(run.settings)),
     }
     if state in _ENDS.values():
         of_run["errorMessage"] = _error(run)
@@ -160,17 +160,6 @@ def _test(rule: Mapping[str, Any]) -> facets.test_run.TestExecution:
         severity="error",
         type=rule["metric"],
     )
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Settings by their whole keys, as in `trainer.max_epochs`."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{above}{key}.")
-        else:
-            found[f"{above}{key}"] = value
-    return found
 
 
 def _parameters(

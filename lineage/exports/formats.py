@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from lineage.exports import croissant, events, model_card, openlineage_out
+from lineage.exports import croissant, events, mlflow_out, model_card, openlineage_out
 from lineage.exports.events import Times
 from lineage.pages import all_runs
 from lineage.record.run import Run
@@ -29,10 +29,13 @@ def started(run: Run, output_dir: Path) -> list[str]:
       What a person should know, a line each.
     """
     folder, repository = folders.report_dir(output_dir, run.run.id), openlineage_out.repository()
-    return _tried(
-        "OpenLineage",
-        lambda: openlineage_out.give_out([events.start(run, repository)], folder),
-    )
+    return [
+        *_tried(
+            "OpenLineage",
+            lambda: openlineage_out.give_out([events.start(run, repository)], folder),
+        ),
+        *_tried("MLflow", lambda: mlflow_out.started(run, folder)),
+    ]
 
 
 def ended(run: Run, times: Times, output_dir: Path) -> list[str]:
@@ -70,6 +73,8 @@ def _write_all(run: Run, times: Times, output_dir: Path, known: int) -> list[str
         *_tried("model card", lambda: model_card.write(run, folder)),
         *_tried("Croissant", lambda: croissant.write(run, folder)),
         *_tried("page of all runs", lambda: all_runs.write(run, output_dir)),
+        # Last: it is sent what the others wrote.
+        *_tried("MLflow", lambda: mlflow_out.ended(run, times, folder)),
     ]
 
 

@@ -46,12 +46,14 @@ def give_out(events: Sequence[RunEvent], folder: Path) -> list[str]:
         raise OSError(str(error)) from error
     sent: list[RunEvent] = []
 
-    def send() -> None:
+    def send(is_late: bounded.IsLate) -> None:
         client = _configured_client()
         if client is None:
             sent.extend(events)
             return
         for event in events:
+            if is_late():
+                return
             client.emit(event)
             sent.append(event)
         client.close(WAIT_SECS)
