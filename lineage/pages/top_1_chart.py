@@ -8,6 +8,8 @@ from lineage.views import words
 from pipeline.report import charts
 from pipeline.report.charts import Chart, Table
 
+# The newest pushed versions are written into the chart; a pointer on a run tells of all.
+MAX_LABELS = 15
 _TITLE = "Top-1 over time"
 _PUSHED, _NOT_PUSHED = "pushed", "not pushed"
 
@@ -22,7 +24,10 @@ def chart(lines: Sequence[RunLine]) -> Chart | None:
     if not measured:
         return None
     said = f"{_TITLE}: {words.counted(len(measured), 'run')}, the newest {measured[-1].top_1:.4f}"
-    spec = {"data": {"values": list(map(_value, measured))}, "layer": _layers()}
+    values = [_value(line) for line in measured]
+    for value in [value for value in values if value["version"]][-MAX_LABELS:]:
+        value["label"] = value["version"]
+    spec = {"data": {"values": values}, "layer": _layers()}
     rows = [
         [
             words.when(line.started),
@@ -43,6 +48,7 @@ def _value(line: RunLine) -> dict[str, Any]:
         "high": line.top_1_high,
         "run": line.id,
         "version": words.pushed(line.pushes) if line.pushes else "",
+        "label": "",
         "served": _PUSHED if line.pushes else _NOT_PUSHED,
     }
 
@@ -60,11 +66,13 @@ def _layers() -> list[dict[str, Any]]:
     tips = [{"field": name, "type": "nominal"} for name in ("run", "top_1", "version")]
     interval = {"y": {"field": "low", **y}, "y2": {"field": "high"}, "color": kinds}
     point = {"y": {"field": "top_1", **y}, "color": kinds, "shape": kinds, "tooltip": tips}
-    label = {"y": {"field": "high", **y}, "text": {"field": "version"}}
-    pushed = [{"filter": "datum.version !== ''"}]
-    style = {"type": "text", "style": charts.LABEL_STYLE, "dy": -8, "angle": 0}
+    label = {"y": {"value": "height"}, "text": {"field": "label"}}
+    named = [{"filter": "datum.label !== ''"}]
+    style = {"type": "text", "style": charts.LABEL_STYLE, "angle": 270, "align": "left"}
+    # Beside the interval and upwards from the axis, where it covers no other.
+    style |= {"dx": 4, "dy": -8}
     return [
         {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.6}, "encoding": {**x, **interval}},
         {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": {**x, **point}},
-        {"mark": style, "encoding": {**x, **label}, "transform": pushed},
+        {"mark": style, "encoding": {**x, **label}, "transform": named},
     ]

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import browser
 import fresh_process
 import numpy as np
 import pytest
 import yaml
 from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
+from playwright import sync_api
+from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 from trainings import kill_family, wait_until
 
@@ -186,7 +189,45 @@ def test_second_run_takes_all_from_the_cache(output_dir, config, capfd):
     assert first["pushed_to"] in terminal.out
 
 
-def test_model_below_the_threshold_is_not_pushed(output_dir, config, capfd):
+def test_pages_of_the_runs(output_dir, open_page):
+    """Of the first run, whose nodes ran, and the second one, which took all from the cache."""
+    first, second = (
+        _summary(output_dir, name)["run_id"] for name in ("first.json", "summary.json")
+    )
+    page = open_page(output_dir / "reports" / "index.html")
+    page.get_by_label(f"Tick run {first}").check()
+    page.get_by_label(f"Tick run {second}").check()
+    page.get_by_role("link", name="Compare the two ticked runs").click()
+    expect(page.locator("main")).to_contain_text("it is the same model")
+    page.get_by_role("link", name=first).click()
+    expect(page.locator("main > p.said")).to_contain_text("It passed all checks and is served")
+    page.get_by_role("button", name="Whole graph").click()
+    assert (
+        set(page.locator(".graph-node.ran").evaluate_all("all => all.map(node => node.dataset.id)"))
+        == NODES
+    )
+    page.locator("[data-id=HorovodTrainer]").click()
+    details = page.locator("#graph-details")
+    expect(details).to_contain_text("MB of memory at its peak")
+    details.get_by_text("Settings").click()
+    expect(details.get_by_role("row", name="train_config.arch efficientnetv2-s")).to_be_visible()
+    details.get_by_text("End of the log").click()
+    expect(details.locator("pre")).not_to_be_empty()
+    expect(page.locator("#training .drawing svg")).to_have_count(5)
+    assert browser.problems(page) == []
+    page.get_by_role("link", name="All runs").click()
+    page.get_by_role("link", name=second).click()
+    expect(page.locator(".state.cached").first).to_be_visible()
+    _check_page(page, "Nothing had changed since an earlier run")
+
+
+def _check_page(page: sync_api.Page, said: str) -> None:
+    """Its sentence has these words, and everybody can use it."""
+    expect(page.locator("main > p.said")).to_contain_text(said)
+    assert browser.problems(page) == []
+
+
+def test_model_below_the_threshold_is_not_pushed(output_dir, config, capfd, open_page):
     before = _versions(output_dir)
     # The picture's classes are guessed after two epochs; right on all of them is out of reach.
     arguments = ["run", str(config), "--output_dir", str(output_dir)]
@@ -199,9 +240,10 @@ def test_model_below_the_threshold_is_not_pushed(output_dir, config, capfd):
     states = _states(summary)
     assert {node for node, state in states.items() if state == "ran"} == {"Evaluator", "Pusher"}
     assert _versions(output_dir) == before
+    _check_page(open_page(Path(summary["report"])), "It is not served: the gate refused it (top-1 ")
 
 
-def test_person_overrides_the_gate(output_dir, capfd):
+def test_person_overrides_the_gate(output_dir, capfd, open_page):
     """After the run above: its model is the one that is served already, so no version is new."""
     before = _versions(output_dir)
     reason = "good enough for the trial"
@@ -214,7 +256,12 @@ def test_person_overrides_the_gate(output_dir, capfd):
     assert summary["verdict"].endswith(f"against the gate: {reason}")
     assert Path(summary["pushed_to"]).name in _versions(output_dir)
     assert _versions(output_dir) == before
-    assert reason in Path(summary["report"]).read_text()
+    page = open_page(Path(summary["report"]))
+    _check_page(
+        page, f"decided to serve it, as version {Path(summary['pushed_to']).name}: {reason}."
+    )
+    page.locator("[data-id=Evaluator]").click()  # what the run knew of its nodes is there still
+    expect(page.locator("#graph-details")).to_contain_text("HorovodTrainer.model")
     assert cli.main(["bless", "latest", "--reason", reason, "--output_dir", str(output_dir)]) == 0
 
 
@@ -229,7 +276,7 @@ def test_removed_version_is_pushed_again(output_dir, config):
     assert set(_states(_summary(output_dir)).values()) == {"cached"}
 
 
-def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, config):
+def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, config, open_page):
     command = _command(config, output_dir, "--set", "preprocessing.max_bad_fraction=0.001")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stderr) == (2, "")
@@ -253,6 +300,9 @@ def test_corpus_with_too_many_bad_files_is_the_persons_to_mend(output_dir, confi
     assert "Traceback" in log.read_text()
     # A person sees the nodes and the summary, and nothing of what the libraries print.
     assert len(done.stdout.splitlines()) < 40
+    page = open_page(Path(summary["report"]))
+    _check_page(page, "The run stopped with an error: ImagePreprocessor failed: ")
+    expect(page.locator("#graph-details pre")).to_contain_text("Traceback")
 
 
 def _content(folder: Path, choose: Callable) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ const comparison = {
     const missing = ids.filter((id) => !kept.has(id));
     if (missing.length > 0) {
       place.replaceChildren(make("p", { class: "said" },
-        `Run ${missing.join(" and run ")} kept nothing for comparisons in its folder. `, this.command(ids)));
+        `Run ${missing.join(" and run ")} kept nothing for comparisons in its folder; but `, this.command(ids), " may tell."));
       return;
     }
     const [before, after] = ids.map((id) => kept.get(id));
@@ -41,7 +41,7 @@ const comparison = {
   },
 
   command(ids) {
-    return make("span", {}, "On the command line: ", make("code", {}, `effnet runs --compare ${ids.join(" ")}`));
+    return make("code", {}, `effnet runs --compare ${ids.join(" ")} --format html`);
   },
 
   content(before, after) {
@@ -62,7 +62,7 @@ const comparison = {
       make("div", { class: "pair" }, card(before, "First"), card(after, "Second")),
       ...sections.map(([title, content], i) => make("section", { "aria-labelledby": `part-${i}` },
         make("h2", { id: `part-${i}` }, title), ...content)),
-      make("p", { class: "soft" }, "What is the same is left out. The images that came and went, and the answers for single images: ",
+      make("p", { class: "soft" }, "What is the same is left out. With pictures of the images that came, went or are answered otherwise: ",
         this.command([before.id, after.id])),
     ];
   },
@@ -170,7 +170,7 @@ const comparison = {
     }
     const kind = (i) => (numbers.includes(i) ? "number" : null);
     const titles = head.map((title, i) => (title ? make("th", { scope: "col", class: kind(i) }, title) : make("td", {})));
-    return [make("div", { class: "scroll" }, make("table", {},
+    return [make("div", { class: "scroll" }, make("table", { class: head.length === 3 && "sides" },
       make("thead", {}, make("tr", {}, ...titles)),
       make("tbody", {}, ...rows.map((row) => make("tr", {},
         ...row.map((cell, i) => make("td", { class: kind(i) }, cell)))))))];

@@ -21,10 +21,10 @@ const charts = {
       line: { strokeWidth: 2 },
       point: { filled: true, size: 36 },
       style: {
-        stage: { stroke: soft, strokeDash: [2, 3], fill: soft, fontSize: 11 },
-        guide: { stroke: soft, strokeDash: [4, 4], strokeWidth: 1 },
-        second: { stroke: two, strokeWidth: 3 },
-        label: { fill: text, stroke: null, fontSize: 11 },
+        stage: { color: soft, strokeDash: [2, 3], fontSize: 11 },
+        guide: { color: soft, strokeDash: [4, 4], strokeWidth: 1 },
+        second: { color: two, strokeWidth: 3 },
+        label: { color: text, fontSize: 11 },
       },
     };
   },

@@ -84,7 +84,8 @@ const matrix = {
       const share = count / Math.max(this.data.totals[row], 1);
       const [x, y] = [this.left + (column - this.column) * this.cell, this.top + (row - this.row) * this.cell];
       const edge = least[row === column];
-      context.globalAlpha = 0.18 + 0.82 * Math.sqrt(share);
+      const faintest = this.cell < 4 ? 0.45 : 0.18;
+      context.globalAlpha = faintest + (1 - faintest) * Math.sqrt(share);
       context.fillStyle = colors[Number(row === column)];
       const gap = this.cell > 6 ? 1 : 0;
       context.fillRect(x, y, edge - gap, edge - gap);

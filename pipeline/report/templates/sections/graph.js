@@ -1,7 +1,7 @@
 // The graph of the run: dagre lays it out, nodes are buttons, edges are lines below them.
 const runGraph = {
   NODE: { width: 178, height: 52 },
-  END: { width: 150, height: 44 },
+  END: { width: 178, height: 48 },
   NARROW_PX: 560,
   WORDS: { ran: "ran", cached: "taken from an earlier run", failed: "failed", skipped: "did not run" },
 
@@ -67,9 +67,11 @@ const runGraph = {
     const room = this.canvas.parentElement.clientWidth;
     // From left to right where there is room for it, else downwards.
     let layout = this.layout("LR", shown, edges, 1);
+    const narrow = room < this.NARROW_PX;
     if (layout.graph().width > room) {
-      layout = this.layout("TB", shown, edges, room < this.NARROW_PX ? 0.86 : 1);
+      layout = this.layout("TB", shown, edges, narrow ? 0.8 : 1);
     }
+    this.canvas.classList.toggle("narrow", narrow);
     const { width, height } = layout.graph();
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${height}px`;
