@@ -131,6 +131,7 @@ def test_two_ticked_runs_lead_to_what_differs_and_back_to_a_run(index):
     index.get_by_role("link", name=FIRST).click()
     expect(index.get_by_role("heading", name="How it was made")).to_be_visible()
     index.get_by_role("link", name="All runs").click()
+    expect(index.locator("#count")).to_have_text("4 runs")
     assert listed(index)[0] == LAST
 
 
