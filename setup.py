@@ -35,7 +35,7 @@ setuptools.setup(
         "tensorflow-metadata>=1.16.1,<1.22",  # the schema's and the anomalies' protos
         "google-crc32c>=1.5,<2",  # checksums of TFRecords
         "h5py>=3.10,<4",  # weights in files
-        "openlineage-python>=1.30,<2",  # the events of runs, and where they are sent
+        "openlineage-python>=1.54,<2",  # the events of runs, and where they are sent
         "jinja2>=3.1,<4",  # the run report
         "keras>=3.12,<4",  # reads weights of keras.applications; the reference in the tests
         "numpy>=1.24,<3",

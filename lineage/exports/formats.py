@@ -2,8 +2,8 @@
 
 The formats of others, and the pages about all runs.
 
-Nothing of it fails a run: what another format cannot hold, or a server that is away, is told in a
-line. Only a disk that takes no more is an error, as everywhere.
+Nothing of it fails a run, whose record and report are there before: what another format cannot
+hold, a folder that may not be written to, or a server that is away, is told in a line.
 """
 
 import logging
@@ -81,8 +81,6 @@ def _write_all(run: Run, times: Times, output_dir: Path, known: int) -> list[str
 def _tried(what: str, work: Callable[[], list[str] | None]) -> list[str]:
     try:
         return work() or []
-    except OSError:
-        raise
     except Exception as error:  # a run ends as it would without it
         logging.exception("%s was not written", what)
         return [f"{what}: not written: {one_line(error)}"]

@@ -43,6 +43,10 @@ class StoreRuns(RunSource):
         context = runs.context_of(self._store, run_id)
         return self._run(context) if context is not None else None
 
+    def has(self, run_id: str) -> bool:
+        """Whether a run is here."""
+        return runs.context_of(self._store, run_id) is not None
+
     def artifact(self, artifact_id: int) -> Artifact | None:
         """See `RunSource.artifact`."""
         found = self._store.get_artifacts_by_id([artifact_id])

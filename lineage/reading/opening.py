@@ -42,12 +42,14 @@ def open_runs(
     if not uri:
         return files
     try:
-        return _of_store(uri, folder)
+        store = _of_store(uri, folder)
     except InputError as error:
         if metadata_uri is not None:
             raise
         files.notes.append(f"read from {files.name}, since {error}")
         return files
+    store.notes += _missing(store, folder / folders.ARTIFACTS_FOLDER / FOLDER)
+    return store
 
 
 def store_to_fill(output_dir: str | None, metadata_uri: str | None) -> connection.Connection:
@@ -73,6 +75,14 @@ def store_to_fill(output_dir: str | None, metadata_uri: str | None) -> connectio
 def _of_store(uri: str, folder: Path | None) -> StoreRuns:
     store = connection.open_to_read(uri)
     return StoreRuns(store, f"ML Metadata at {store_uri.masked(uri)}", folder)
+
+
+def _missing(store: StoreRuns, records: Path) -> list[str]:
+    """A note where the oldest record is not in the store, as after the store was lost."""
+    names = [path.name for path in records.iterdir() if path.is_dir()] if records.is_dir() else []
+    if not names or store.has(min(names)):
+        return []
+    return [f"{store.name} lacks runs of which {records} has records; `--import` adds them"]
 
 
 def _configured_uri(folder: Path) -> str:

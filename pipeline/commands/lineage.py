@@ -115,7 +115,7 @@ def _import(args: argparse.Namespace) -> int:
     store = opening.store_to_fill(args.output_dir, args.metadata_uri)
     done = import_records(connection.open_store(store), args.imported)
     print(
-        f"imported into ML Metadata at {store.uri}: {len(done.added)} runs added, "
+        f"runs imported into ML Metadata at {store.uri}: {len(done.added)} added, "
         f"{len(done.updated)} brought up to date, {len(done.unchanged)} there already"
     )
     return failures.DONE

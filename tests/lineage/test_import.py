@@ -239,13 +239,29 @@ class TestCommand:
         of_files = self.ask(capsys, folder, "lineage", "second")
         assert cli.main(["lineage", "--output_dir", str(folder), "--import", str(folder)]) == 0
         out = capsys.readouterr().out
-        assert out.endswith("3 runs added, 0 brought up to date, 0 there already\n")
+        assert out.endswith("3 added, 0 brought up to date, 0 there already\n")
         assert (folder / "metadata.sqlite").is_file()
         strip = str.maketrans("", "", "0123456789")
         assert self.ask(capsys, folder, "lineage", "second").translate(strip) == of_files.translate(
             strip
         )
         assert "Received" not in self.ask(capsys, folder, "lineage", "--image", "cat/0.png")
+
+    def test_store_that_lacks_runs_with_records_says_how_to_mend_it(self, capsys, tmp_path):
+        runs = MadeRuns(tmp_path)
+        runs.whole("1-lost")
+        (tmp_path / "metadata.sqlite").unlink()
+        MadeRuns(tmp_path).whole("2-new")
+        assert cli.main(["runs", "--output_dir", str(tmp_path)]) == 0
+        captured = capsys.readouterr()
+        assert "1-lost" not in captured.out
+        assert "has records; `--import` adds them" in captured.err
+        records_there = str(tmp_path / "artifacts")
+        command = ["lineage", "--output_dir", str(tmp_path), "--import", records_there]
+        assert cli.main(command) == 0
+        assert ": 1 added, 0 brought up to date, 1 there already\n" in capsys.readouterr().out
+        told = self.ask(capsys, tmp_path, "runs")
+        assert [line.split()[0] for line in told.splitlines()[1:]] == ["2-new", "1-lost"]
 
     def ask(self, capsys, folder: Path, *arguments: str) -> str:
         assert cli.main([*arguments, "--output_dir", str(folder)]) == 0

@@ -80,7 +80,7 @@ def test_every_way_to_name_an_image_gives_the_same_answer(capsys, runs, digests,
 
 def test_models_of_an_image_also_those_that_were_not_pushed(capsys, runs, digests):
     found = as_json(capsys, runs, "--image", CAT.sha256)["models"]
-    assert {(m["model"], m["kind"]) for m in found} == {
+    assert {(m["model"], m["how"]) for m in found} == {
         (digests["small"], "trained on it"),
         (digests["large"], "trained on it"),
         (digests["tuned"], "started from a model that was"),
@@ -173,7 +173,7 @@ def test_images_of_a_model(capsys, runs):
 def test_downstream_of_a_dataset(capsys, runs, digests):
     found = as_json(capsys, runs, digests["data of small"][:12], "--downstream")
     assert (found["kind"], found["digest"]) == ("dataset", digests["data of small"])
-    assert {m["model"]: m["kind"] for m in found["models"]} == {
+    assert {m["model"]: m["how"] for m in found["models"]} == {
         digests["small"]: "trained on it",
         digests["large"]: "trained on it",
         digests["tuned"]: "started from a model that was",
