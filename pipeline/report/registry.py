@@ -11,6 +11,7 @@ from pipeline.report.sections import (
     graph,
     label_errors,
     mistakes,
+    near_duplicates,
     nodes,
     quarantine,
     result,
@@ -37,6 +38,7 @@ SECTIONS = (
     Section("examples", "Examples of each class", examples.view),
     Section("anomalies", "Unusual about the images", anomalies.view),
     Section("copies", "Copies", copies.view),
+    Section("near_duplicates", "Near-duplicates in both splits", near_duplicates.view),
     Section("quarantine", "Quarantine", quarantine.view),
     Section("settings", "Settings", settings.view),
 )

@@ -30,7 +30,14 @@ from preprocessing.files.class_names import format_class_names
 from preprocessing.files.new_file import new_file, write_text
 from preprocessing.files.publish import staged
 from preprocessing.ingest import ingest
-from preprocessing.stage import class_statistics, dataset_manifest, duplicates, quarantine, shards
+from preprocessing.stage import (
+    class_statistics,
+    dataset_manifest,
+    duplicates,
+    near_duplicates,
+    quarantine,
+    shards,
+)
 from preprocessing.stage.counts import Counts, add_up, equations
 from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.source_shard import (
@@ -58,7 +65,7 @@ def preprocess(
     Args:
       source: folder of the source records.
       output: folder for the result, empty or absent; filled by one rename at the end.
-      quarantine_folder: gets `quarantine.jsonl` and `duplicates.jsonl`.
+      quarantine_folder: gets `quarantine.jsonl`, `duplicates.jsonl` and `near_duplicates.jsonl`.
       class_names: the label of a class is its position.
       options: what is done with each image.
       make_pipeline: makes the Beam pipeline that does the work. Workers see the same files.
@@ -94,6 +101,13 @@ def preprocess(
         problem = quarantine.reason_to_stop(bad, result, options.max_bad_fraction)
         if problem:
             raise _stop(problem, result.as_json(), lists, stopped, features.QUARANTINE_FILE)
+        similar = near_duplicates.write(sources, scratch, lists)
+        if similar:
+            logging.warning(
+                "%d evaluation images look like training images; they are in %s",
+                similar,
+                Path(quarantine_folder) / near_duplicates.REPORT_FILE,
+            )
         _fill(staging, sources, result, class_names, options)
         _move_files(lists, quarantine_folder)
         shutil.rmtree(scratch)

@@ -1,7 +1,8 @@
 """What a worker does: a shard of source records becomes parts of output shards.
 
-Beside the parts it writes two files, for the process that joins them: `<parts>.rows.jsonl` with
-one line per image (`IMAGE_FIELDS` says what is in it), and, at the end, `<parts>.json` with sums.
+Beside the parts it writes three files, for the process that joins them: `<parts>.rows.jsonl` with
+one line per image (`IMAGE_FIELDS` says what is in it), `<parts>.thumbnails` with those of the used
+images (see `fingerprints`), and, at the end, `<parts>.json` with sums.
 """
 
 import json
@@ -21,7 +22,7 @@ from preprocessing.images import image_ops
 from preprocessing.images.unusable import UnusableImageError
 from preprocessing.ingest import ingest
 from preprocessing.problems import NO_CLASS
-from preprocessing.stage import copies, duplicates, shards
+from preprocessing.stage import copies, duplicates, fingerprints, shards
 from preprocessing.stage.options import BYTES_PER_MB, StageOptions
 from preprocessing.stage.pixel_sums import PixelSums
 
@@ -128,6 +129,8 @@ def process_shard(
     with (
         new_file(f"{prefix}.rows.jsonl") as rows_path,
         open(rows_path, "w", encoding="utf-8") as rows,
+        new_file(fingerprints.path_of(prefix)) as thumbnails_path,
+        open(thumbnails_path, "wb") as thumbnails,
         shards.PartWriter(prefix, options.shard_size_mb * BYTES_PER_MB) as writer,
     ):
         for position, record in enumerate(records.read_records(source.path)):
@@ -137,6 +140,7 @@ def process_shard(
             if outcome.image is not None:
                 written_at = writer.write(_output_record(values, outcome.image, labels))
                 sums.add_image(outcome.pixels)
+                thumbnails.write(fingerprints.thumbnail(outcome.pixels))
                 classes[values[features.CLASS_TEXT].decode()] += 1
             statuses[outcome.status] += 1
             if outcome.status == QUARANTINED:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import apache_beam as beam
@@ -17,7 +18,13 @@ from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.node_result import NodeResult
 from pipeline.report import page, pictures, summary
 from pipeline.report.reported_run import ReportedRun
-from pipeline.report.sections import examples, label_errors, mistakes, quarantine
+from pipeline.report.sections import (
+    examples,
+    label_errors,
+    mistakes,
+    near_duplicates,
+    quarantine,
+)
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage, dataset_manifest
 from preprocessing.stage.options import StageOptions
@@ -191,6 +198,24 @@ def test_quarantine_shows_what_can_be_decoded_and_not_what_is_too_large(run):
     upper = (0, 0, seen.width, seen.height // 3)
     difference = np.subtract(seen.crop(upper), np.asarray(whole.crop(upper), np.int16))
     assert np.abs(difference).mean() < 12
+
+
+def test_near_duplicates_are_shown_in_pairs(run, made, tmp_path):
+    assert near_duplicates.view(run) is None  # the list of this corpus is empty
+    count = near_duplicates.MAX_PAIRS + 3
+    evaluated, trained = images(made, "eval") * 9, images(made, "train")
+    pairs = [{"eval": e, "train": t} for e, t in zip(evaluated[:count], trained, strict=False)]
+    (tmp_path / "near_duplicates.jsonl").write_text("".join(f"{json.dumps(p)}\n" for p in pairs))
+    run.summary["quarantine"] = str(tmp_path)
+    shown = near_duplicates.view(run)
+    assert (len(shown["pairs"]), shown["hidden"]) == (near_duplicates.MAX_PAIRS, 3)
+    for (one, two), pair in zip(shown["pairs"], pairs, strict=False):
+        assert (one["uri"], two["uri"]) == (pair["eval"]["uri"], pair["train"]["uri"])
+        assert shows(one["image"], one["uri"])
+        assert shows(two["image"], two["uri"])
+    page.write(tmp_path / "i.html", run.config, run.summary, run.results)
+    text = (tmp_path / "i.html").read_text()
+    assert f"{count} evaluation images look like a training image" in text
 
 
 def test_without_records_the_source_files_are_shown_and_without_both_names(run, tmp_path):
