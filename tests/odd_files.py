@@ -62,8 +62,24 @@ _HALF = len(JPEG) // 2
 _SCAN = JPEG.index(b"\xff\xda") + 12  # where the scan's last three parameters begin, and end
 _PROGRESSIVE = saved(PHOTO, "JPEG", progressive=True)
 _RESTARTS = saved(PHOTO, "JPEG", restart_marker_blocks=10)
+_FRAME = _RESTARTS.index(b"\xff\xc0") + 5  # where its height stands
+_FRAME_BEGIN = JPEG.index(b"\xff\xc0")
 _XMP = PngImagePlugin.PngInfo()
 _XMP.add_itxt("XML:com.adobe.xmp", "x" * 2_000_000, zip=True)
+
+
+def _between_scans(data: bytes, number: int, end: bytes = b"") -> bytes:
+    """A JPEG that is cut in front of its scan of this number, from 0."""
+    scans = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    return data[: scans[number]] + end
+
+
+def _a_scan_a_component(data: bytes) -> bytes:
+    """A baseline JPEG of grey with two more components, in scans of their own, which lack."""
+    frame = data.index(b"\xff\xc0")
+    more = b"\2\x11\0\3\x11\0"
+    header = data[frame + 4 : frame + 9] + b"\3" + data[frame + 10 : frame + 13] + more
+    return data[:frame] + segment(0xC0, header) + data[frame + 13 :]
 
 
 def _zeros(data: bytes, begin: int, count: int) -> bytes:
@@ -80,6 +96,17 @@ BROKEN = {
     "jpeg, a table inside the scan": JPEG[:_HALF] + b"\xff\xc4" + JPEG[_HALF + 2 :],
     "jpeg, a wrong restart marker": _RESTARTS.replace(b"\xff\xd3", b"\xff\xd5", 1),
     "jpeg progressive, cut, with an end": _PROGRESSIVE[: len(_PROGRESSIVE) // 2] + b"\xff\xd9",
+    "jpeg progressive, cut between scans": _between_scans(_PROGRESSIVE, 4),
+    "jpeg progressive, cut between scans, with an end": _between_scans(
+        _PROGRESSIVE, 9, b"\xff\xd9"
+    ),
+    "jpeg progressive, one scan": _between_scans(_PROGRESSIVE, 1, b"\xff\xd9"),
+    "jpeg, scans of two components lack": _a_scan_a_component(saved(PHOTO.convert("L"), "JPEG")),
+    "jpeg of no height": _RESTARTS[:_FRAME] + bytes(2) + _RESTARTS[_FRAME + 2 :],
+    "jpeg without its frame": JPEG.replace(b"\xff\xc0", b"\xff\xec"),
+    "jpeg with two frames": JPEG[:_FRAME_BEGIN]
+    + JPEG[_FRAME_BEGIN : _FRAME_BEGIN + 19] * 2
+    + JPEG[_FRAME_BEGIN + 19 :],
     "jpeg grey, cut, with an end": saved(PHOTO.convert("L"), "JPEG")[:4000] + b"\xff\xd9",
     "jpeg cmyk, cut, with an end": saved(PHOTO.convert("CMYK"), "JPEG")[:9000] + b"\xff\xd9",
     "png, half of the rows": png(stream=zlib.compress(RAW[: len(RAW) // 2])),

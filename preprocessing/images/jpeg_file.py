@@ -1,23 +1,17 @@
-"""The segments of a JPEG file, and its pixels, decoded by a decoder that does not forgive.
+"""The segments of a JPEG file: which of them make its pixels.
 
-Pillow is silent about what libjpeg complains of: missing blocks that become grey, a stream that no
-longer fits its tables. simplejpeg, the same libjpeg-turbo at the same speed, gives its complaints
-as errors (benchmarks/preprocess_throughput.py). So that metadata costs no picture its place, a file
-about which there is a complaint is judged by `plain`, the same compressed pixels and tables
-without it.
+So that metadata costs no picture its place, a file about which a decoder complains is judged by
+`plain`, the same compressed pixels and tables without it.
 """
 
-import io
 import re
 from dataclasses import dataclass, field
 
-import simplejpeg
-from PIL import Image, JpegImagePlugin
-
+from preprocessing.images import jpeg_scans
 from preprocessing.images.orientation import EXIF_NAME
 
 BASELINE = 0xC0
-_SEQUENTIAL = (BASELINE, 0xC1, 0xC9)
+_SEQUENTIAL, _PROGRESSIVE = (BASELINE, 0xC1, 0xC9), (0xC2, 0xC6, 0xCA, 0xCE)
 _START, _END, _SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP14, _APP15 = 0xE0, 0xE1, 0xEE, 0xEF
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
@@ -26,8 +20,6 @@ _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE_TRANSFORMS = {1: (0,), 3: (1, 0), 4: (2, 0)}  # by components; the first is the usual one
 END_MARKER = b"\xff\xd9"
 _SEPARATOR = re.compile(rb"\xff+[^\xff\0]")
-_SCALES = (8, 4, 2)
-_FILLED_END = "extraneous bytes before marker 0xd9"
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,7 @@ class JpegFile:
       width: pixels.
       height: pixels.
       components: 1 grey, 3 colour, 4 CMYK.
+      frames: number of frame headers; one is right.
       end: where the first picture ends, behind its end marker; None where there is no marker.
       exif: the first EXIF block in front of all tables; None where there is none.
     """
@@ -68,6 +61,7 @@ class JpegFile:
     width: int = 0
     height: int = 0
     components: int = 0
+    frames: int = 0
     end: int | None = None
     exif: bytes | None = None
     _segments: list[_Segment] = field(default_factory=list)
@@ -101,12 +95,32 @@ class JpegFile:
         return file
 
     def _describe(self, marker: int, begin: int, body: bytes) -> None:
+        self.frames += marker in _FRAMES
         if marker in _FRAMES and not self.frame and len(body) >= 6:
             self.frame, self.depth, self.components = marker, body[0], body[5]
             self.height, self.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
         elif marker == _APP1 and self.exif is None and body.startswith(EXIF_NAME):
             # In front of the tables, where the standard wants it.
             self.exif = body if all(map(_is_metadata, self._segments)) else None
+
+    def check_scans(self) -> None:
+        """Looks whether all scans are there that the frame's header promises.
+
+        Raises:
+          ValueError: some are missing, or there are two frames.
+        """
+        if self.frames > 1:
+            raise ValueError("Invalid JPEG file structure: two SOF markers")
+        frame = next((s for s in self._segments if s.marker in _FRAMES), None)
+        scan = next((s for s in self._segments if s.marker == _SCAN), None)
+        if frame is None or scan is None:
+            return
+        # In almost all files one scan is all.
+        progressive = self.frame in _PROGRESSIVE
+        if progressive or self.data[scan.begin + 2] != self.components:
+            header = self.data[frame.begin + 2 : frame.end]
+            scans = self.data[scan.begin : scan.end]
+            jpeg_scans.check(scans, header[6 : 6 + 3 * self.components : 3], progressive)
 
     def plain(self, *, without_filling: bool = False) -> bytes:
         """The first picture without metadata, with an end, and with nothing behind it.
@@ -152,81 +166,3 @@ class JpegFile:
                 transform = body[11] if body[11] in known else known[0]
                 result.append(b"\xff\xee\0\x0e" + body[:11] + bytes([transform]))
         return result
-
-
-def strict_pixels(file: JpegFile, data: bytes, at_least: tuple[int, int] | None) -> Image.Image:
-    """Decodes a JPEG and takes every complaint for an error.
-
-    Args:
-      file: how it is built.
-      data: the file, or its plain form.
-      at_least: (width, height) in pixels that are enough, where fewer frequencies give a smaller
-        picture in less time; None for the whole picture.
-
-    Returns:
-      Mode `L`, `RGB` or, of four components, `CMYK`.
-
-    Raises:
-      ValueError: libjpeg complains; the message is its own.
-    """
-    limits = _scale(file, at_least) if at_least else {}
-    if file.components == 1:
-        return Image.fromarray(simplejpeg.decode_jpeg(data, "GRAY", **limits)[..., 0])
-    if file.components == 3:
-        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", **limits))
-    if file.components == 4:
-        # Pillow knows which of them are stored inverted.
-        simplejpeg.decode_jpeg(data, "CMYK", **limits)
-    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    if at_least:
-        image.draft(image.mode, at_least)
-    image.load()
-    return image
-
-
-def _scale(file: JpegFile, at_least: tuple[int, int]) -> dict[str, int]:
-    """What simplejpeg takes for the smallest scale of 1/2, 1/4 and 1/8 that is enough, if one is.
-
-    Others are slower, and without a limit that fits it would even enlarge.
-    """
-    for factor in _SCALES:
-        width, height = -(-file.width // factor), -(-file.height // factor)
-        if width >= at_least[0] and height >= at_least[1]:
-            return {"min_width": width, "min_height": height, "min_factor": factor}
-    return {}
-
-
-def decode(file: JpegFile, at_least: tuple[int, int] | None) -> tuple[Image.Image, bytes]:
-    """Decodes the first picture of a file without its metadata.
-
-    Returns:
-      What `strict_pixels` does, and the file that they were decoded from.
-
-    Raises:
-      ValueError: some pixels are missing or damaged, in libjpeg's words.
-    """
-    plain = file.plain()
-    try:
-        return strict_pixels(file, plain, at_least), plain
-    except ValueError as error:
-        if _FILLED_END not in str(error):
-            raise
-        # Zeros that no pixel comes from do no harm: without them libjpeg misses nothing then.
-        unfilled = file.plain(without_filling=True)
-        if unfilled == plain:
-            raise
-        return strict_pixels(file, unfilled, at_least), unfilled
-
-
-def is_plain_for_pillow(file: JpegFile) -> bool:
-    """Whether Pillow takes the segments of a file for those of one picture, without an error.
-
-    It need not see EXIF, of which it would warn if it is broken, and which says nothing of pixels.
-    """
-    try:
-        image = JpegImagePlugin.JpegImageFile(io.BytesIO(file.head()))
-    except MemoryError:
-        raise
-    except Exception:  # of any type, from hostile bytes
-        return False
-    return "mp" not in image.info  # the index of several pictures

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import simplejpeg
 from PIL import Image, ImageFile
 
-from preprocessing.images import formats, jpeg_file, pillow_file, png_file, png_pixels
+from preprocessing.images import formats, jpeg_file, jpeg_pixels, pillow_file, png_file, png_pixels
 from preprocessing.images.colors import RGB
 from preprocessing.images.jpeg_file import JpegFile
 from preprocessing.images.modes import eight_bit
@@ -98,23 +97,25 @@ class _JpegPicture:
     @classmethod
     def open(cls, data: bytes) -> "_JpegPicture":
         header = JpegFile.parse(data, header_only=True)
+        if not header.frame:
+            raise ValueError("there is no SOF, the header of the frame")
         if not header.width or not header.height:
-            simplejpeg.decode_jpeg_header(data)  # says in its own words why not
-            raise ValueError("the header of the frame is missing")
+            raise ValueError(f"Empty JPEG image: {header.width} x {header.height} (no DNL is read)")
         return cls(data, (header.width, header.height))
 
     def decode(self, enough: tuple[int, int] | None, background: RGB, gray16: str) -> Decoded:
         file = JpegFile.parse(self.data)
+        file.check_scans()
         orientation = of_exif(file.exif)
         whole = enough is None and orientation == UPRIGHT and file.frame == jpeg_file.BASELINE
         passes = whole and file.depth == 8 and file.components in (1, 3)
-        if passes and file.end == len(self.data) and jpeg_file.is_plain_for_pillow(file):
+        if passes and file.end == len(self.data) and jpeg_pixels.is_plain_for_pillow(file):
             try:
-                pixels = jpeg_file.strict_pixels(file, self.data, None)
+                pixels = jpeg_pixels.strict_pixels(file, self.data, None)
                 return Decoded(pixels, orientation, False, self.data)
             except ValueError:  # the same without metadata may do
                 pass
-        pixels, plain = jpeg_file.decode(file, enough)
+        pixels, plain = jpeg_pixels.decode(file, enough)
         pixels = eight_bit(pixels, background, gray16)
         return Decoded(pixels, orientation, False, plain if passes else None)
 

@@ -17,7 +17,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from preprocessing.images import formats, jpeg_file, orientation
+from preprocessing.images import formats, jpeg_file, jpeg_pixels, orientation
 from preprocessing.images.unusable import UNSUPPORTED, UnusableImageError
 
 _PLUGINS = {
@@ -84,7 +84,7 @@ def _check_jpeg_parts(image: TiffImagePlugin.TiffImageFile) -> None:
         part = image.fp.read(count)
         # Tables first, and then the part without its start marker.
         data = tables + part[2:] if tables else part
-        jpeg_file.decode(jpeg_file.JpegFile.parse(data), None)
+        jpeg_pixels.decode(jpeg_file.JpegFile.parse(data), None)
 
 
 def orientation_of(image: ImageFile.ImageFile) -> int:

@@ -46,6 +46,26 @@ def test_what_is_not_complete_is_refused_with_the_reason(name, limits):
     assert len(caught.value.detail) > 10
 
 
+def test_a_jpeg_with_a_sampling_that_is_not_read_is_told_as_that():
+    data = odd_files.saved(odd_files.PHOTO, "JPEG", subsampling=0)
+    begin = data.index(b"\xff\xc0") + 11
+    assert data[begin] == 0x11
+    with pytest.raises(unusable.UnusableImageError) as caught:
+        image_ops.normalise(data[:begin] + b"\x42" + data[begin + 1 :], **LIMITS)
+    assert (caught.value.reason, caught.value.detail) == (
+        unusable.UNSUPPORTED, "JPEG with an unusual colour sampling",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_picture_with_all_its_scans_is_used(mode):
+    smooth = odd_files.PHOTO.resize((8, 6)).resize((200, 150)).convert(mode)
+    data = odd_files.saved(smooth, "JPEG", progressive=True, quality=90)
+    result = image_ops.normalise(data, **LIMITS)
+    difference = by_pillow(result.data).astype(int) - by_pillow(data)
+    assert np.abs(difference).max() <= 6
+
+
 @pytest.mark.parametrize("name", sorted(odd_files.ODD))
 def test_what_is_complete_is_used_with_all_its_pixels(name, capfd):
     data = odd_files.ODD[name]
