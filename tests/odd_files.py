@@ -102,6 +102,8 @@ BROKEN = {
     ),
     "jpeg progressive, one scan": _between_scans(_PROGRESSIVE, 1, b"\xff\xd9"),
     "jpeg, scans of two components lack": _a_scan_a_component(saved(PHOTO.convert("L"), "JPEG")),
+    "jpeg, cut in front of its scan": JPEG[: JPEG.index(b"\xff\xda")],
+    "jpeg, cut in the header of its scan": JPEG[: JPEG.index(b"\xff\xda") + 6],
     "jpeg of no height": _RESTARTS[:_FRAME] + bytes(2) + _RESTARTS[_FRAME + 2 :],
     "jpeg without its frame": JPEG.replace(b"\xff\xc0", b"\xff\xec"),
     "jpeg with two frames": JPEG[:_FRAME_BEGIN]

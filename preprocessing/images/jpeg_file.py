@@ -50,6 +50,7 @@ class JpegFile:
       width: pixels.
       height: pixels.
       components: 1 grey, 3 colour, 4 CMYK.
+      sampling: how many columns and rows of blocks a component has, as 16 * columns + rows.
       frames: number of frame headers; one is right.
       end: where the first picture ends, behind its end marker; None where there is no marker.
       exif: the first EXIF block in front of all tables; None where there is none.
@@ -61,6 +62,7 @@ class JpegFile:
     width: int = 0
     height: int = 0
     components: int = 0
+    sampling: tuple[int, ...] = ()
     frames: int = 0
     end: int | None = None
     exif: bytes | None = None
@@ -99,6 +101,7 @@ class JpegFile:
         if marker in _FRAMES and not self.frame and len(body) >= 6:
             self.frame, self.depth, self.components = marker, body[0], body[5]
             self.height, self.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
+            self.sampling = tuple(body[7 : 6 + 3 * self.components : 3])
         elif marker == _APP1 and self.exif is None and body.startswith(EXIF_NAME):
             # In front of the tables, where the standard wants it.
             self.exif = body if all(map(_is_metadata, self._segments)) else None
@@ -114,7 +117,7 @@ class JpegFile:
         frame = next((s for s in self._segments if s.marker in _FRAMES), None)
         scan = next((s for s in self._segments if s.marker == _SCAN), None)
         if frame is None or scan is None:
-            return
+            raise ValueError("premature end: there is no SOF or no SOS, the header of a scan")
         # In almost all files one scan is all.
         progressive = self.frame in _PROGRESSIVE
         if progressive or self.data[scan.begin + 2] != self.components:
