@@ -42,6 +42,7 @@ def write(run: Run, output_dir: Path) -> None:
     # Its own file may not say yet how it ended, where ML Metadata was away.
     lines = [run.line() if line.id == run.run.id else line for line in source.lines()]
     reports = output_dir / folders.REPORTS_FOLDER
+    reports.mkdir(parents=True, exist_ok=True)  # a person may have removed it
     _keep_of_before(lines, output_dir)
     write_text(reports / INDEX_FILE, index_page(lines, reports))
     write_text(reports / COMPARE_FILE, compare_page())

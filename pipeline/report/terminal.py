@@ -38,7 +38,9 @@ def lines(summary: dict[str, Any], log: Path | None, metadata: str) -> list[str]
     if summary["pushed_to"]:
         shown.append(_line("pushed to", summary["pushed_to"]))
     secs = sum(node["secs"] for node in summary["nodes"])
-    shown.append(_line("report", summary["report"]))
+    page = Path(summary["report"])
+    shown.append(_line("report", page))
+    shown.append(_line("all runs", page.parents[1] / page.name))
     shown.append(_line("metadata", metadata))
     shown.append(_line("time", f"{secs:.0f} s in all nodes"))
     return [one_line(line) for line in shown]

@@ -10,7 +10,7 @@ from components.evaluator.measures import Measures
 from components.evaluator.rules import Rules
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
 from pipeline.node_result import NodeResult
-from pipeline.report import page, summary
+from pipeline.report import page, summary, terminal
 from pipeline.report.sections import confusion
 from preprocessing.errors import UnusableCorpusError
 
@@ -107,6 +107,13 @@ def test_summary_holds_what_the_artifacts_say(results, tmp_path):
     assert made["image_sums"] == [f"train: {equation}", f"all: {equation}"]
     summary.write(tmp_path / "summary.json", made)
     assert json.loads((tmp_path / "summary.json").read_text()) == made
+
+
+def test_a_person_is_told_where_the_pages_are(results, tmp_path):
+    made = summary.summarize("r1", results, tmp_path / "reports" / "r1" / "index.html")
+    told = terminal.lines(made, None, "metadata.sqlite")
+    assert f"report     {tmp_path}/reports/r1/index.html" in told
+    assert f"all runs   {tmp_path}/reports/index.html" in told
 
 
 def test_partial_run_is_no_refusal(results, tmp_path):
