@@ -45,7 +45,7 @@ def started(run: Run, folder: Path) -> list[str]:
       folder: of its report.
 
     Returns:
-      What a person should know, a line each: why the server does not have it.
+      Why the server does not have it, in one line; nothing if it does.
     """
     uri = _uri(run)
     if not uri:
@@ -62,6 +62,9 @@ def ended(run: Run, times: Times, folder: Path) -> list[str]:
       run: its record.
       times: when each execution began and ended, by its number.
       folder: of its report.
+
+    Returns:
+      Where it is to be seen, or why the server does not have all of it, in one line.
     """
     uri = _uri(run)
     if not uri:
@@ -73,7 +76,11 @@ def ended(run: Run, times: Times, folder: Path) -> list[str]:
         failed = bounded.within(
             SEND_WAIT_SECS, lambda late: _send(client, run, times, folder, late)
         )
-    return _told(uri, failed)
+    if failed is not None:
+        return _told(uri, failed)
+    known = _known(run, folder)
+    page = f"{uri.rstrip('/')}/#/experiments/{known['experiment_id']}/runs/{known['run_id']}"
+    return [f"{'mlflow':<10} {page}"]
 
 
 def _told(uri: str, failed: str | None) -> list[str]:

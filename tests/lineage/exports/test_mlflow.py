@@ -57,8 +57,10 @@ def test_run_is_there_while_it_runs_and_complete_when_it_ended(runs, server):
     assert (begun.info.status, begun.info.run_name) == ("RUNNING", "one")
     assert client.get_experiment(begun.info.experiment_id).name == "digits"
     made.all_nodes(push="1000")
-    record = made.end()
     assert made.told == []
+    record = made.end()
+    page = f"{server}/#/experiments/{ids['experiment_id']}/runs/{ids['run_id']}"
+    assert made.told == [f"mlflow     {page}"]
     found = client.get_run(ids["run_id"])
     assert (found.info.status, found.info.run_name) == ("FINISHED", "one")
     assert found.info.start_time == 1000 * int(record.run.started.timestamp())
@@ -117,7 +119,7 @@ def test_run_that_the_environment_names_is_the_one(runs, server, monkeypatch):
     made = runs.start("one", **settings(server))
     made.all_nodes()
     made.end()
-    assert made.told == []
+    assert [line.endswith(f"/runs/{given}") for line in made.told] == [True]
     assert where(runs, "one")["run_id"] == given
     found = client.get_run(given)
     assert (found.info.run_name, found.info.status) == ("theirs", "FINISHED")
@@ -159,7 +161,8 @@ def test_override_is_added_to_the_same_run(runs, server):
     before = where(runs, "one")
     made.push("1000", OVERRIDE)
     said = {"status": "pushed", "verdict": "blessed by ann", "nodes": []}
-    assert recorder.update(runs.store, runs.folder, "one", said) == []
+    [told] = recorder.update(runs.store, runs.folder, "one", said)
+    assert told.endswith(f"/runs/{before['run_id']}")
     assert where(runs, "one") == before
     tags = MlflowClient(server).get_run(before["run_id"]).data.tags
     assert (tags["effnet.state"], tags["effnet.override"]) == ("pushed", OVERRIDE.reason)
