@@ -12,9 +12,14 @@ from tfx.proto.orchestration import driver_output_pb2
 
 # The first base is what a component may name as its driver, the second is what the launcher runs.
 class PropertyDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
-    """Adds exec properties. On Kubeflow no driver runs: executors must do without."""
+    """Adds exec properties.
 
-    def __init__(self, metadata_handle: metadata.Metadata):
+    Kubeflow Pipelines runs no drivers: there the step itself asks its driver for them before it
+    does its work, and there is no ML Metadata.
+    """
+
+    def __init__(self, metadata_handle: metadata.Metadata | None):
+        """`metadata_handle` is None where there is no ML Metadata."""
         base_driver.BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
         self._metadata = metadata_handle

@@ -40,8 +40,26 @@ STATISTICS_FEATURES = (
 MAX_COUNTED_CLASSES = 100_000
 
 
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """Folders in which nodes keep what later runs look up, where no driver looks it up for them.
+
+    Attributes:
+      statistics: of the corpora that were accepted; empty: ML Metadata has them.
+      unfinished: trainings that were cut off; empty: beside the node's outputs.
+    """
+
+    statistics: str = ""
+    unfinished: str = ""
+
+
 def create_pipeline(
-    config: PipelineConfig, *, pipeline_root: str, push_dir: str, beam_args: list[str]
+    config: PipelineConfig,
+    *,
+    pipeline_root: str,
+    push_dir: str,
+    beam_args: list[str],
+    kept: Kept | None = None,
 ) -> tfx_pipeline.Pipeline:
     """Makes the DAG.
 
@@ -50,10 +68,13 @@ def create_pipeline(
       pipeline_root: folder or URI for the artifacts.
       push_dir: folder or URI that gets one sub-folder a pushed version.
       beam_args: options of all Beam stages, as on Beam's command line.
+      kept: for orchestrators that run no drivers; None: there are drivers.
 
     Returns:
       The pipeline; a runner gives it ML Metadata and starts its nodes.
     """
+    kept = kept or Kept()
+
     # Reads the corpus, and gives every picture to a split.
     examples = ImageExampleGen(
         **{name: getattr(config.data, name) for name in IngestOptions.model_fields}
@@ -85,6 +106,7 @@ def create_pipeline(
         ),
         on_anomaly=config.data.on_anomaly,
         previous_statistics=config.data.previous_statistics,
+        kept_statistics=kept.statistics,
     )
 
     # Decodes, shrinks and re-encodes every picture, sets bad ones aside, numbers the classes.
@@ -113,6 +135,7 @@ def create_pipeline(
                 "export_tflite": config.serving.tflite,
             }
         ),
+        unfinished_dir=kept.unfinished,
     )
 
     # Finds the model that is served now.

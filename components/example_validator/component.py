@@ -28,6 +28,7 @@ class ExampleValidatorSpec(types.ComponentSpec):
         },
         executor.ON_ANOMALY_KEY: ExecutionParameter(type=str),
         executor.PREVIOUS_KEY: ExecutionParameter(type=str, optional=True),
+        executor.KEPT_KEY: ExecutionParameter(type=str, optional=True),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -44,8 +45,9 @@ class ExampleValidator(base_component.BaseComponent):
     TFX's component of this name compares with a schema only, and one that was inferred from the
     same images never finds a class that is new or gone. This one compares with the statistics of
     the corpus before as well. The driver looks for them in ML Metadata: those of the newest
-    corpus that this node accepted and that has other content. Where an orchestrator runs no
-    driver, `previous_statistics` names them, or nothing is compared.
+    corpus that this node accepted and that has other content. Where there is no ML Metadata, as
+    on Kubeflow, this node keeps the statistics that it accepts in the folder `kept_statistics`,
+    and the driver looks there.
 
     Component `inputs`:
       - `examples`: `Examples` of ImageExampleGen, whose index names the files.
@@ -70,6 +72,7 @@ class ExampleValidator(base_component.BaseComponent):
         limits: Limits | None = None,
         on_anomaly: str = executor.WARN,
         previous_statistics: str = "",
+        kept_statistics: str = "",
     ):
         """Makes the node.
 
@@ -80,7 +83,8 @@ class ExampleValidator(base_component.BaseComponent):
           limits: what counts as unusual where the schema says nothing; None: the defaults.
           on_anomaly: `warn`, or `fail`: stop the run.
           previous_statistics: folder of a StatisticsGen's output to compare with; empty: found
-            in ML Metadata.
+            in `kept_statistics` or ML Metadata.
+          kept_statistics: folder in which accepted statistics are kept; empty: nowhere.
         """
         super().__init__(
             ExampleValidatorSpec(
@@ -89,6 +93,7 @@ class ExampleValidator(base_component.BaseComponent):
                 schema=schema,
                 on_anomaly=on_anomaly,
                 previous_statistics=previous_statistics or None,
+                kept_statistics=kept_statistics or None,
                 code_digest=code_digest("components.example_validator"),
                 anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
                 **dataclasses.asdict(limits or Limits()),

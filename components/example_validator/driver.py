@@ -10,18 +10,23 @@ from tfx.orchestration.portable import data_types
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types.standard_component_specs import STATISTICS_KEY
 
-from components.example_validator import executor
+from components.example_validator import executor, kept
 from components.property_driver import PropertyDriver
 from components.stored_names import CONTENT_FINGERPRINT
 
 
 class Driver(PropertyDriver):
-    """Looks in ML Metadata for the newest accepted corpus that has other content."""
+    """Looks for the newest accepted corpus that has other content."""
 
     def properties(self, execution_info: data_types.ExecutionInfo) -> dict[str, Any]:
         """The folder of its statistics, nothing where there is none or a person named one."""
         if execution_info.exec_properties.get(executor.PREVIOUS_KEY):
             return {}
+        folder = execution_info.exec_properties.get(executor.KEPT_KEY)
+        if folder or self._metadata is None:
+            content = executor.content_of(execution_info.input_dict)
+            found = folder and kept.newest_other(folder, content)
+            return {executor.PREVIOUS_KEY: found} if found else {}
         [current] = execution_info.input_dict[STATISTICS_KEY]
         context_name = compiler_utils.node_context_name(
             execution_info.pipeline_info.id, execution_info.pipeline_node.node_info.id

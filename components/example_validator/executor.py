@@ -6,7 +6,7 @@ import logging
 import os
 import posixpath
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -28,17 +28,20 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import io_utils, writer_utils
 
+from components.example_validator import kept
 from components.example_validator.anomalies import Findings, find
 from components.example_validator.anomaly import CorpusRefused
 from components.example_validator.from_protos import Statistics
 from components.example_validator.limits import Limits
 from components.progress import report
+from components.stored_names import CONTENT_FINGERPRINT
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import new_file
 from preprocessing.files.publish import scratch_folder
 from preprocessing.ingest import ingest
 
 PREVIOUS_KEY = "previous_statistics"
+KEPT_KEY = "kept_statistics"
 ON_ANOMALY_KEY = "on_anomaly"
 WARN, FAIL = "warn", "fail"
 # In the artifact: all anomalies, the worst first, and all classes and files that they are about.
@@ -95,6 +98,17 @@ class Executor(base_executor.BaseExecutor):
         report(f"{len(findings.anomalies)} anomalies", 1.0)
         if findings.anomalies and exec_properties[ON_ANOMALY_KEY] == FAIL:
             raise CorpusRefused(findings.anomalies, _keep_refused(findings, output.uri))
+        if exec_properties.get(KEPT_KEY):
+            kept.keep(exec_properties[KEPT_KEY], content_of(input_dict), statistics.uri)
+
+
+def content_of(input_dict: Mapping[str, list[types.Artifact]]) -> str:
+    """What a corpus is: the fingerprint of its examples, or their place where there is none.
+
+    The statistics themselves will not do, since they may differ in the last digits.
+    """
+    examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
+    return examples.get_string_custom_property(CONTENT_FINGERPRINT) or examples.uri
 
 
 def load_previous(uri: str, splits: Sequence[str]) -> Statistics:

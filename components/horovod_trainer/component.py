@@ -20,6 +20,8 @@ class HorovodTrainerSpec(types.ComponentSpec):
         "train_config": ExecutionParameter(type=str),
         JOB_CONFIG: ExecutionParameter(type=str),
         "code_digest": ExecutionParameter(type=str),
+        **{name: ExecutionParameter(type=int, optional=True) for name in executor.RUN_SETTINGS},
+        executor.UNFINISHED_KEY: ExecutionParameter(type=str, optional=True),
         driver.DIGEST_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
@@ -58,13 +60,17 @@ class HorovodTrainer(base_component.BaseComponent):
         examples: types.BaseChannel,
         transform_graph: types.BaseChannel,
         train_config: TrainConfig,
+        unfinished_dir: str = "",
     ):
         """Makes the node.
 
         Args:
           examples: the preprocessed records.
           transform_graph: of the same preprocessing.
-          train_config: the settings; `data_dir` and `model_dir` are set by the node.
+          train_config: the settings; `data_dir` and `model_dir` are set by the node. Where an
+            orchestrator gives values when a run is started, the exec properties of
+            `executor.RUN_SETTINGS` replace some.
+          unfinished_dir: folder of trainings that were cut off; empty: beside the node's outputs.
         """
         # Apart, so that a change of them does not run a finished training again.
         job = set(effects.names(TrainConfig, Effect.JOB))
@@ -74,6 +80,7 @@ class HorovodTrainer(base_component.BaseComponent):
                 transform_graph=transform_graph,
                 train_config=train_config.model_dump_json(exclude=job),
                 job_config=train_config.model_dump_json(include=job),
+                unfinished_dir=unfinished_dir or None,
                 code_digest=code_digest("components.horovod_trainer", "trainer_module"),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

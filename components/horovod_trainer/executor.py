@@ -22,6 +22,7 @@ from preprocessing import features
 from preprocessing.errors import InputError
 from preprocessing.files import disk_full
 from preprocessing.files.plain_path import plain_path
+from preprocessing.settings import read_settings
 from trainer_module.config import TrainConfig
 from trainer_module.data import record_index
 from trainer_module.finish import EXPORT_FOLDER
@@ -29,6 +30,9 @@ from trainer_module.job import display, processes, rank_env, train_log
 from trainer_module.job.python_command import run_module
 from trainer_module.run_files import SUMMARY_FILE
 
+# Settings that a run may be started with, other than those of its config.
+RUN_SETTINGS = ("max_epochs", "num_processes")
+UNFINISHED_KEY = "unfinished_dir"
 POLL_SECS = 1.0
 _DIGEST_CHARS = 16
 _ERROR_PREFIX = "error: "
@@ -49,16 +53,23 @@ class Executor(base_executor.BaseExecutor):
         graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
         model_run = artifact_utils.get_single_uri(output_dict["model_run"])
         check_class_names(examples, graph)
-        config = TrainConfig.model_validate(
+        given = {name: exec_properties.get(name) for name in RUN_SETTINGS}
+        config = read_settings(
+            TrainConfig,
             {
                 **json.loads(exec_properties["train_config"]),
                 **json.loads(exec_properties[JOB_CONFIG]),
+                **{name: value for name, value in given.items() if value is not None},
                 "data_dir": examples,
-            }
+            },
+            "settings of the training",
         )
         content = dataset.get_string_custom_property(CONTENT_FINGERPRINT) or dataset.uri
         model_dir = unfinished.find_folder(
-            Path(model_run).parent.parent / unfinished.FOLDER,
+            Path(
+                exec_properties.get(UNFINISHED_KEY)
+                or Path(model_run).parent.parent / unfinished.FOLDER
+            ),
             [content, exec_properties.get(driver.DIGEST_KEY) or ""],
             config,
         )

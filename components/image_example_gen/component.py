@@ -36,8 +36,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
 
     The driver resolves `{SPAN}` and `{VERSION}` in the path, and puts a fingerprint of the corpus
     (names, sizes, times of change) into the exec property `input_fingerprint`, so that the cache
-    sees changed data. Where an orchestrator runs no driver, the executor resolves the path
-    itself; caching must then be off for the node.
+    sees changed data.
 
     Component `outputs`:
       - `examples`: `Examples` with the splits `train` and `eval`: uncompressed TFRecords of

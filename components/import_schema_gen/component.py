@@ -9,8 +9,7 @@ class ImportSchemaGen(component.ImportSchemaGen):
     """TFX's ImportSchemaGen, which copies a schema file into the pipeline.
 
     The driver puts the file's digest into the exec property `schema_sha256`, so that the cache
-    sees a schema that was edited. Where an orchestrator runs no driver, caching must be off for
-    the node.
+    sees a schema that was edited, and refuses a file that is no schema.
     """
 
     DRIVER_CLASS = driver.Driver

@@ -29,7 +29,6 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Copies the baseline into the output, or writes down that there is none."""
-        # Where no driver runs (Kubeflow), the choice is made here.
         choice = exec_properties.get(BASELINE_KEY) or describe_baseline(input_dict, exec_properties)
         output = artifact_utils.get_single_instance(output_dict["baseline_model"])
         if choice == NO_BASELINE:

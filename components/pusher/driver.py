@@ -20,7 +20,12 @@ class Driver(PropertyDriver):
     """
 
     def properties(self, execution_info: data_types.ExecutionInfo) -> dict[str, Any]:
-        """Counts the versions in ML Metadata that are not in the push folder any more."""
+        """Counts the versions in ML Metadata that are not in the push folder any more.
+
+        Nothing where there is no ML Metadata: no cache then takes a push for done.
+        """
+        if self._metadata is None:
+            return {}
         prefix = execution_info.exec_properties["push_dir"].rstrip("/") + "/"
         with self._metadata as handle:
             pushed = handle.store.get_artifacts_by_type(standard_artifacts.PushedModel.TYPE_NAME)
