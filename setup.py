@@ -56,6 +56,7 @@ setuptools.setup(
     ],
     extras_require={
         "horovod": ["horovod==0.28.1"],  # needs cmake and g++: tools/setup.sh
+        # `effnet compile` and the steps on a cluster; what talks to Kubernetes.
         "kubeflow": ["kfp>=2.5,<3", "kubernetes>=12"],
         # What Beam needs for data.path on s3://, gs:// and hdfs://.
         "aws": ["boto3>=1.28,<2"],

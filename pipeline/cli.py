@@ -5,7 +5,17 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from pipeline.commands import bless, demo_data, evaluate, lineage, predict, run, runs, train
+from pipeline.commands import (
+    bless,
+    compile,
+    demo_data,
+    evaluate,
+    lineage,
+    predict,
+    run,
+    runs,
+    train,
+)
 from preprocessing import command_line
 
 # What --version tells, beside our own.
@@ -62,7 +72,7 @@ def _parsers() -> tuple[command_line.Parser, argparse._SubParsersAction]:
     commands = parser.add_subparsers(
         metavar="COMMAND", dest="command", required=True, title="commands"
     )
-    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage):
+    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage, compile):
         command.add_parser(commands)
     return parser, commands
 

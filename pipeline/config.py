@@ -12,6 +12,7 @@ from pydantic import Field
 
 from components.example_validator.limits import Limits
 from pipeline import node_names, store_uri
+from pipeline.kubeflow_config import KubeflowConfig
 from preprocessing.ingest.options import IngestOptions
 from preprocessing.settings import Float, Settings
 from preprocessing.stage.options import CopyOptions, PictureOptions
@@ -224,6 +225,7 @@ class PipelineConfig(Settings):
     serving: ServingConfig = ServingConfig()
     pipeline: PipelineSection = PipelineSection()
     beam: BeamConfig = BeamConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
 
     @pydantic.model_validator(mode="after")
     def _trainer_can_be_honoured(self) -> "PipelineConfig":

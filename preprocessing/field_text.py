@@ -73,6 +73,10 @@ def _type(annotation: Any) -> str:
         return " or ".join("null" if part is type(None) else _type(part) for part in arguments)
     if origin is list:
         return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"{_type(arguments[1])} by name"
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return f"section ({annotation.__name__})"
     return _TYPES[annotation]
 
 
@@ -82,6 +86,8 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None and field.default_factory_takes_validated_data:
         return "see meaning"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, Settings):
+        return "see there"
     is_plain_word = isinstance(value, str) and re.fullmatch(r"[a-z][\w-]*", value)
     return value if is_plain_word else in_yaml(value)
 

@@ -95,6 +95,7 @@ _RULES = {
     "bool_type": "must be true or false",
     "string_type": "must be text; put a number, a date, yes or no in quotes",
     "list_type": "must be a list, as in [a, b]",
+    "dict_type": "must be a section with keys of its own",
     "model_type": "must be a section with keys of its own",
     "missing": "must be set; it has no default",
     "greater_than": "must be more than {gt}",

@@ -4,11 +4,15 @@ import argparse
 import sys
 from collections.abc import Container
 from pathlib import Path
+from typing import get_args
 
 from pipeline.config import NOT_IN_A_RUN, PipelineConfig
 from preprocessing.field_text import FieldText, field_texts
+from preprocessing.settings import Settings
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
+# Defaults in words.
+_NO_VALUES = ("required", "see meaning", "see there")
 _HEAD = """\
 # The config, key by key
 
@@ -43,7 +47,25 @@ def text() -> str:
         for title, fields in groups:
             heading = f"\n### {title.rstrip('.')}\n" if len(groups) > 1 else ""
             parts.append(f"{heading}\n{_table(fields, not_settable, with_marks)}")
+        for inner in _sections_in(cls):
+            parts.append(f"\n### {inner.__name__}\n\n{_first_line(inner)}\n")
+            parts += [f"\n{_table(fields, (), False)}" for _, fields in field_texts(inner)]
     return "".join(parts)
+
+
+def _sections_in(cls: type[Settings]) -> list[type[Settings]]:
+    """The classes of the sections in a section, at any depth, each once."""
+    found: list[type[Settings]] = []
+    waiting = [field.annotation for field in cls.model_fields.values()]
+    while waiting:
+        annotation = waiting.pop(0)
+        if isinstance(annotation, type) and issubclass(annotation, Settings):
+            if annotation not in found:
+                found.append(annotation)
+                waiting += [field.annotation for field in annotation.model_fields.values()]
+        else:
+            waiting += get_args(annotation)
+    return found
 
 
 def _first_line(cls: type) -> str:
@@ -57,7 +79,7 @@ def _table(fields: list[FieldText], not_settable: Container[str], with_marks: bo
         cells = [
             f"`{field.name}`" + (" \\*" if field.name in not_settable else ""),
             field.type,
-            field.default if field.default in ("required", "see meaning") else f"`{field.default}`",
+            field.default if field.default in _NO_VALUES else f"`{field.default}`",
             field.bounds,
             *([field.mark] if with_marks else []),
             field.meaning,
