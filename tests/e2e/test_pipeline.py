@@ -11,14 +11,12 @@ from pathlib import Path
 
 import browser
 import fresh_process
-import numpy as np
 import pytest
 import yaml
+from digits_pictures import CLASSES, write_pictures
 from ml_metadata.proto import metadata_store_pb2
-from PIL import Image
 from playwright import sync_api
 from playwright.sync_api import expect
-from sklearn.datasets import load_digits
 from trainings import kill_family, wait_until
 
 from components.stored_names import RUN_FILES
@@ -43,19 +41,13 @@ NODES = {
 }
 ROOT = Path(__file__).parents[2]
 IMAGES_PER_CLASS = 25
-CLASSES = ("0", "1", "2")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     """75 pictures in 3 classes, and one file that is none."""
     folder = tmp_path_factory.mktemp("corpus")
-    digits = load_digits()
-    for label in CLASSES:
-        (folder / label).mkdir()
-        chosen = digits.images[digits.target == int(label)][:IMAGES_PER_CLASS]
-        for i, pixels in enumerate(chosen):
-            Image.fromarray((pixels * 15.9).astype(np.uint8)).save(folder / label / f"{i}.png")
+    write_pictures(folder, IMAGES_PER_CLASS)
     (folder / "0" / "broken.png").write_bytes(b"\x89PNG no picture")
     return folder
 
