@@ -38,9 +38,15 @@ def read(backend: Backend, run, node: str, key: str, name: str) -> str:
     return (backend.remote_folder(run.outputs[node][key]["uri"]) / name).read_text()
 
 
-@pytest.mark.parametrize("without_mlmd", [False, True])
-@pytest.mark.parametrize("in_tmp", [False, True])
-@pytest.mark.parametrize("root", ["minio://bucket/a", "s3://bucket/b", "gs://bucket/c"])
+@pytest.mark.parametrize(
+    ("root", "without_mlmd", "in_tmp"),
+    [
+        ("minio://bucket/a", False, False),
+        ("minio://bucket/a", True, True),
+        ("s3://bucket/b", False, True),
+        ("gs://bucket/c", True, False),
+    ],
+)
 def test_a_run_hands_files_from_step_to_step(tmp_path, without_mlmd, in_tmp, root):
     backend = Backend(
         tmp_path / "cluster", {}, without_mlmd=without_mlmd, output_file_in_tmp=in_tmp
