@@ -9,18 +9,17 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lineage.exports import croissant_records
 from lineage.record.run import Run
 from pipeline.cache import fingerprints
 from preprocessing import features
 from preprocessing.files.digest import sha256_of
 from preprocessing.files.new_file import write_text
-from preprocessing.stage import dataset_manifest
 
 FILE = "croissant.json"
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _SHARD_FORMAT = "application/x-tfrecord"
-_SPLIT_FOLDER = "Split-"
-_TYPES = {"string": "sc:Text", "int32": "sc:Integer"}
+SHARDS = "shards"
 # As the specification writes it.
 _CONTEXT = {
     "@language": "en",
@@ -59,18 +58,6 @@ _CONTEXT = {
     "source": "cr:source",
     "subField": "cr:subField",
     "transform": "cr:transform",
-}
-# The columns of the manifest that are not text or numbers by themselves.
-_MEANINGS = {
-    "sha256": "SHA-256 of the file's bytes",
-    "uri": "the source file",
-    "label": "index of the class",
-    "class": "name of the class",
-    "split": "train or eval",
-    "status": "used, quarantined, or dropped: a copy of one that is used",
-    "reason": "why it is not used",
-    "shard": "file of its record",
-    "position": "of its record in the shard, from 0",
 }
 
 
@@ -113,10 +100,10 @@ def describe(run: Run, folder: Path) -> dict[str, Any]:
     if data.get("license"):
         told["license"] = data["license"]
     files = _files(dataset.uri)
-    shards = [n for n in files if PurePosixPath(n).parts[0].startswith(_SPLIT_FOLDER)]
+    shards = [n for n in files if n.startswith(croissant_records.SPLIT_FOLDER)]
     return told | {
         "distribution": _distribution(dataset.uri, files, shards, folder),
-        "recordSet": [_splits(shards), _classes(run), _images(), _seen_files()],
+        "recordSet": croissant_records.all_of(run, shards, SHARDS),
     }
 
 
@@ -159,106 +146,11 @@ def _distribution(
     ]
     together = {
         "@type": "cr:FileSet",
-        "@id": "shards",
-        "name": "shards",
+        "@id": SHARDS,
+        "name": SHARDS,
         "description": "records as tf.train.Example",
         "containedIn": [{"@id": name} for name in shards],
         "encodingFormat": _SHARD_FORMAT,
         "includes": "*",
     }
     return [*objects, together] if shards else objects
-
-
-def _splits(shards: list[str]) -> dict[str, Any]:
-    names = {PurePosixPath(shard).parts[0].removeprefix(_SPLIT_FOLDER) for shard in shards}
-    urls = {
-        features.TRAIN_SPLIT: "cr:TrainingSplit",
-        features.EVAL_SPLIT: "cr:ValidationSplit",
-    }
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "splits",
-        "name": "splits",
-        "dataType": "cr:Split",
-        "key": {"@id": "splits/name"},
-        "field": [_inline("splits/name", "sc:Text"), _inline("splits/url", "sc:URL")],
-        "data": [
-            {"splits/name": name, "splits/url": urls[name]} for name in sorted(names & set(urls))
-        ],
-    }
-
-
-def _classes(run: Run) -> dict[str, Any]:
-    """Names and labels of the classes."""
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "classes",
-        "name": "classes",
-        "dataType": "sc:Enumeration",
-        "key": {"@id": "classes/label"},
-        "field": [_inline("classes/label", "sc:Integer"), _inline("classes/name", "sc:Text")],
-        "data": [
-            {"classes/label": label, "classes/name": entry.name}
-            for label, entry in enumerate(run.dataset.classes)
-        ],
-    }
-
-
-def _inline(name: str, kind: str) -> dict[str, Any]:
-    return {"@type": "cr:Field", "@id": name, "name": name.partition("/")[2], "dataType": kind}
-
-
-def _images() -> dict[str, Any]:
-    """What a model is trained and evaluated on."""
-    columns = (
-        ("image", "sc:ImageObject", features.ENCODED, "the image file"),
-        ("label", "sc:Integer", features.LABEL, "index of the class"),
-        ("class", "sc:Text", features.CLASS_TEXT, "name of the class"),
-        ("sha256", "sc:Text", features.SHA256, "SHA-256 of the source file's bytes"),
-        ("filename", "sc:Text", features.FILENAME, "the source file"),
-        ("height", "sc:Integer", features.HEIGHT, "in pixels"),
-        ("width", "sc:Integer", features.WIDTH, "in pixels"),
-    )
-    fields = [
-        _field(f"images/{name}", kind, {"fileSet": {"@id": "shards"}}, {"column": column}, text)
-        for name, kind, column, text in columns
-    ]
-    fields[1]["references"] = {"field": {"@id": "classes/label"}}
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "images",
-        "name": "images",
-        "description": "what a model is trained and evaluated on",
-        "key": {"@id": "images/sha256"},
-        "field": fields,
-    }
-
-
-def _seen_files() -> dict[str, Any]:
-    """All files that were seen, with what became of them."""
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "files",
-        "name": "files",
-        "description": "all files that were seen, and what became of each",
-        "field": [
-            _field(
-                f"files/{column.name}",
-                _TYPES[str(column.type)],
-                {"fileObject": {"@id": features.MANIFEST_FILE}},
-                {"column": column.name},
-                _MEANINGS[column.name],
-            )
-            for column in dataset_manifest.SCHEMA
-        ],
-    }
-
-
-def _field(
-    name: str, kind: str, origin: dict[str, Any], extract: dict[str, Any], text: str
-) -> dict[str, Any]:
-    return {
-        **_inline(name, kind),
-        "description": text,
-        "source": {**origin, "extract": extract},
-    }

@@ -29,6 +29,26 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "versions and baseline it came from, how it was evaluated, and where it was pushed. Exit "
         "status: 0 done, 2 there is no such thing, 3 a dataset could not be searched.",
     )
+    _add_questions(parser)
+    parser.add_argument(
+        "--import",
+        metavar="FILE|DIR",
+        nargs="+",
+        dest="imported",
+        help="fill the store with the runs of these records (lineage.json), or of those in these "
+        "folders; what is there already stays as it is",
+    )
+    parser.add_argument(
+        "--format",
+        choices=(TEXT, JSON, HTML),
+        default=TEXT,
+        help="html is one page with pictures, of a run or with --why (%(default)s)",
+    )
+    where_runs_are.add_options(parser)
+    parser.set_defaults(function=run)
+
+
+def _add_questions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "of",
         metavar="WHAT",
@@ -60,22 +80,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         nargs=2,
         help="what can explain that run B is worse than run A, the likeliest first",
     )
-    parser.add_argument(
-        "--import",
-        metavar="FILE|DIR",
-        nargs="+",
-        dest="imported",
-        help="fill the store with the runs of these records (lineage.json), or of those in these "
-        "folders; what is there already stays as it is",
-    )
-    parser.add_argument(
-        "--format",
-        choices=(TEXT, JSON, HTML),
-        default=TEXT,
-        help="html is one page with pictures, of a run or with --why (%(default)s)",
-    )
-    where_runs_are.add_options(parser)
-    parser.set_defaults(function=run)
 
 
 def run(args: argparse.Namespace) -> int:
