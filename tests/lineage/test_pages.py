@@ -6,6 +6,7 @@ import io
 import re
 from html.parser import HTMLParser
 
+import browser
 import numpy as np
 import pytest
 from made_runs import Image as CorpusImage
@@ -163,6 +164,16 @@ def test_images_that_are_gone_leave_their_names(capsys, tmp_path):
     lost = section(text, "lost")
     assert lost.count("cannot be shown") == lost.count("<figure>") == 4
     assert "/gone/cat/3.png" in lost
+
+
+@pytest.mark.parametrize("arguments", [["lineage", "b"], ["runs", "--compare", "a", "b"]])
+def test_everybody_can_use_them(capsys, runs, tmp_path, open_page, arguments):
+    path = tmp_path / "page.html"
+    path.write_text(ask(capsys, runs, *arguments), encoding="utf-8")
+    for more in ({}, {"viewport": browser.PHONE, "color_scheme": "dark"}):
+        page = open_page(path, **more)
+        assert browser.problems(page) == []
+        assert browser.fits(page)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 
 import apache_beam as beam
+import browser
 import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -242,6 +243,15 @@ def test_page_has_them_escaped_and_is_small(run, tmp_path):
     assert len(sources) > 20
     assert {source[:5] for source in sources} == {"data:"}
     assert len(text) < 5_000_000
+
+
+def test_everybody_can_use_them(run, tmp_path, open_page):
+    page_file = tmp_path / "index.html"
+    page.write(page_file, run.config, run.summary, run.results)
+    for more in ({}, {"viewport": browser.PHONE, "color_scheme": "dark"}):
+        opened = open_page(page_file, **more)
+        assert browser.problems(opened) == []
+        assert browser.fits(opened)
 
 
 def test_what_a_run_did_not_get_to_is_left_out(run):
