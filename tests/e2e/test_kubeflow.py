@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from digits_pictures import write_pictures
+from effnet import effnet
 from kubeflow_backend import Backend
 
 from kubeflow import compile as compiler
@@ -65,13 +66,7 @@ class Cluster:
         text = compiler.compile_config(config_file.load(path, overrides), "image:1")
         self.count += 1
         cluster = Backend(self.folder / f"cluster-{self.count}", self.volumes, **(backend or {}))
-        before = {
-            n: lambda act=act: act(cluster) for n, act in submission.pop("before", {}).items()
-        }
-        run = cluster.run(
-            text, pipeline_root="minio://mlpipeline/root", before=before, **submission
-        )
-        return cluster, run
+        return cluster, cluster.run(text, pipeline_root="minio://mlpipeline/root", **submission)
 
     def record(self, run_id: str):
         return FileRuns(self.volumes["state"] / "runs" / "digits").run(run_id)
@@ -126,6 +121,11 @@ def test_the_record_of_a_run_is_complete_without_the_clusters_metadata(cluster, 
     assert record.settings["data"]["path"] == "/data/pictures"
     assert record.code.files
     assert record.machine.cores > 0
+    records = cluster.volumes["state"] / "runs" / "digits"
+    done = effnet("lineage", run.id, "--records", records, cwd=cluster.folder)
+    assert done.returncode == 0, done.stderr
+    assert f"version {versions[0]}" in done.stdout
+    assert "/data/pictures" in done.stdout
 
 
 def test_another_run_finds_what_the_first_one_left(cluster, first):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import small_dag
+import yaml
 from kubeflow_backend import Backend, DriverError, RefusedError
 from tfx import types
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
@@ -234,3 +235,68 @@ def test_what_the_next_step_would_trip_over_ends_the_step_that_made_it(backend, 
     assert run.states == {"Maker": "failed", "Looker": "omitted"}
     [line] = [line for line in run.logs["Maker"].splitlines() if line.startswith("Maker: ")]
     assert words in line
+
+
+def changed(change) -> str:
+    """The small pipeline with changes that our own checks would refuse."""
+    documents = list(yaml.safe_load_all(small()))
+    change(*documents)
+    return yaml.safe_dump_all(documents)
+
+
+def task(document, name: str) -> dict:
+    return document["root"]["dag"]["tasks"][name]
+
+
+SILENT = {
+    "unknown field of a container": lambda d, p: d["deploymentSpec"]["executors"][
+        "Writer_executor"
+    ]["container"].update(memory=1),
+    "misspelled platforms": lambda d, p: p.update(platform=p.pop("platforms")),
+    "unknown executor": lambda d, p: p["platforms"]["kubernetes"]["deploymentSpec"][
+        "executors"
+    ].update(Nobody={"imagePullPolicy": "Sometimes"}),
+}
+
+
+@pytest.mark.parametrize("change", SILENT)
+def test_the_cluster_that_is_emulated_says_nothing_where_the_real_one_says_nothing(backend, change):
+    assert set(backend.run(changed(SILENT[change])).states.values()) == {"succeeded"}
+
+
+FAILING = {
+    "missing input": (
+        lambda d, p: task(d, "Copier")["inputs"]["artifacts"].pop("source"),
+        "missing component input artifact source",
+    ),
+    "unknown output": (
+        lambda d, p: task(d, "Copier")["inputs"]["artifacts"]["source"][
+            "taskOutputArtifact"
+        ].update(outputArtifactKey="read"),
+        "panic",
+    ),
+    "pull policy": (
+        lambda d, p: p["platforms"]["kubernetes"]["deploymentSpec"]["executors"].update(
+            Copier_executor={"imagePullPolicy": "Sometimes"}
+        ),
+        "Sometimes",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", FAILING)
+def test_the_cluster_that_is_emulated_fails_in_a_step_where_the_real_one_does(backend, change):
+    act, words = FAILING[change]
+    run = backend.run(changed(act))
+    assert run.states == {"Writer": "succeeded", "Copier": "failed", "Counter": "omitted"}
+    assert words in run.logs["Copier"]
+
+
+def test_a_parameter_of_another_type_fails_in_the_step(backend):
+    def change(document, _platform) -> None:
+        parameters = task(document, "Writer")["inputs"]["parameters"]
+        parameters["text"] = {"runtimeValue": {"constant": 4}}
+
+    run = backend.run(changed(change))
+    assert run.states["Writer"] == "failed"
+    assert "expect STRING" in run.logs["Writer"]
