@@ -9,13 +9,14 @@ _SUFFIX = ".thumbnails"
 
 
 def thumbnail(pixels: Image.Image) -> bytes:
-    """The means of 12 x 12 equal parts of a picture, `NUM_BYTES` bytes.
+    """The picture shrunk to 12 x 12 pixels, hardly another one at another size: `NUM_BYTES` bytes.
 
     Args:
       pixels: mode `RGB` or `L`, uint8, upright.
     """
-    # In two steps, of which the first is cheap: 0.1 ms at 256 px, with hardly another result.
-    small = pixels.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX, reducing_gap=2.0)
+    # In two steps, of which the first is cheap: 0.1 ms at 256 px. Pillow's BOX takes whole pixels
+    # only, so that 64 and 60 px gave pictures that differed by a tenth of their contrast.
+    small = pixels.resize((SIDE_PX, SIDE_PX), Image.Resampling.HAMMING, reducing_gap=2.0)
     return small.convert("RGB").tobytes()
 
 
