@@ -68,7 +68,8 @@ def line_chart(
       keys: key in the log to name of the line.
       x_key: key of the horizontal axis, and its title.
       stages: are marked where they start.
-      steps: the value holds until the next one, instead of a straight line to it.
+      steps: the value holds until the next one, instead of a straight line to it, and is seen
+        from zero.
 
     Returns:
       The chart, or None if there is no line with a point.
@@ -87,10 +88,11 @@ def line_chart(
         marks["interpolate"] = "step-after"
     encoding = {
         "x": {"field": "x", "type": "quantitative", "title": x_key},
-        "y": {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": False}},
+        "y": {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": steps}},
     }
     if len(names) > 1:
-        line = {"field": "line", "type": "nominal", "title": None, "sort": names}
+        line: dict[str, Any] = {"field": "line", "type": "nominal", "title": None, "sort": names}
+        line["legend"] = {"symbolType": "stroke"}
         encoding |= {"color": line, "strokeDash": line}
     layers = [*_stage_marks(stages), {"mark": marks, "encoding": encoding}]
     last = ", ".join(f"{name} {points[-1][1]:.4g}" for name, points in series.items())

@@ -108,7 +108,8 @@ const runGraph = {
     make("b", {}, node.kind === "node" ? node.id : node.kind === "data" ? "Images" : "Served model"),
     make("span", {},
       node.kind === "node" ? make("span", { class: `state ${node.state}` }, said) : said,
-      hidden ? make("span", { class: "hidden" }, ` +${hidden}`) : null));
+      hidden ? make("span", { class: "hidden", title: "neighbours that are not shown" }, ` +${hidden}`,
+        make("span", { class: "visually-hidden" }, " not shown")) : null));
     button.addEventListener("click", () => this.select(node.id));
     return button;
   },
