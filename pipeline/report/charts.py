@@ -68,7 +68,7 @@ def line_chart(
       keys: key in the log to name of the line.
       x_key: key of the horizontal axis, and its title.
       stages: are marked where they start.
-      steps: the value holds until the next one, instead of a straight line to it, and is seen
+      steps: a value held since the one before, instead of a straight line to it, and is seen
         from zero.
 
     Returns:
@@ -85,7 +85,7 @@ def line_chart(
     names = list(series)
     marks: dict[str, Any] = {"type": "line", "point": len(values) <= 40, "tooltip": True}
     if steps:
-        marks["interpolate"] = "step-after"
+        marks["interpolate"] = "step-before"
     encoding = {
         "x": {"field": "x", "type": "quantitative", "title": x_key},
         "y": {"field": "y", "type": "quantitative", "title": None, "scale": {"zero": steps}},
