@@ -18,13 +18,13 @@ def page(found: Comparison) -> str:
     """What differs between two runs, side by side."""
     answers = found.answers
     tables = {
+        "Metrics": found.metrics,
         "Settings": found.settings,
         "Corpus": found.source,
         "Images of classes": found.classes,
-        "Code": found.code,
         "Versions": found.versions,
         "Machine": found.machine,
-        "Metrics": found.metrics,
+        "Code": [_short(change) for change in found.code],
     }
     return html.render(
         "compare.html",
@@ -80,6 +80,14 @@ def _images(found: Comparison) -> list[tuple[str, int, list[dict[str, Any]]]]:
         )
         shown.append((way, count, rows))
     return shown
+
+
+def _short(change: Change) -> Change:
+    """A file of the code, with as much of its digests as tells them apart."""
+    if change.name == "commit":
+        return change
+    sides = [words.short(digest) if digest else None for digest in (change.before, change.after)]
+    return Change(change.name, *sides)
 
 
 def _rows(changes: Sequence[Change]) -> list[tuple[str, str, str]]:
