@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lineage.compare import why
-from lineage.compare.answers import Answer, AnswerChanges
+from lineage.compare.answers import Answer, AnswerChanges, ChangedAnswer
 from lineage.compare.differences import Change, ClassChange, Comparison
 from lineage.compare.images import MAX_EXAMPLES
 from lineage.views import words
@@ -80,8 +80,19 @@ def as_json(found: Comparison) -> dict[str, Any]:
 def _answers(found: AnswerChanges | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    by_class = {name: counted._asdict() for name, counted in found.by_class.items()}
-    return {**dataclasses.asdict(found), "by_class": by_class}
+    return {
+        "images": found.images,
+        "relabelled": found.relabelled,
+        "gained": found.gained,
+        "lost": found.lost,
+        "by_class": {name: counted._asdict() for name, counted in found.by_class.items()},
+        "examples_lost": [_both(changed) for changed in found.examples_lost],
+        "examples_gained": [_both(changed) for changed in found.examples_gained],
+    }
+
+
+def _both(changed: ChangedAnswer) -> dict[str, Any]:
+    return {"before": changed.before._asdict(), "after": changed.after._asdict()}
 
 
 def why_json(found: Comparison) -> dict[str, Any]:
