@@ -8,28 +8,24 @@ import graphlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pydantic
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from kubeflow import input_checks
+from kubeflow.input_checks import Document
 from kubeflow.platform_document import PlatformDocument
+from pipeline.kubeflow_config import ROOT_SCHEMES
 from preprocessing.errors import InputError
 
 SCHEMA_VERSION = "2.1.0"
 # The backend adds its own to names that may have 128.
 MAX_NODE_CHARS = 121
-ROOT_SCHEMES = ("gs://", "s3://", "minio://")
 # The launcher replaces this argument, and nothing else that is written here.
 WHOLE_INPUT = "{{$}}"
-_PLACEHOLDER = "{{$"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NODE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?")
-_KINDS = {"NUMBER_INTEGER": (int,), "NUMBER_DOUBLE": (int, float), "STRING": (str,)}
-_KINDS |= {"BOOLEAN": (bool,), "LIST": (list,), "STRUCT": (dict,)}
-
-Document = Mapping[str, Any]
 
 
 def check(pipeline: Document, platform: Document) -> None:
@@ -49,15 +45,15 @@ def check(pipeline: Document, platform: Document) -> None:
             "pipeline.name must be lower-case letters, digits and hyphens, begin and end with a "
             f"letter or digit, and have 63 at most. Received: {name!r}"
         )
-    _check_root_parameters(pipeline["root"])
+    input_checks.check_root_parameters(pipeline["root"])
     tasks = pipeline["root"]["dag"]["tasks"]
     for node, task in tasks.items():
         check_name(node)
         component = pipeline["components"][task["componentRef"]["name"]]
         executor = pipeline["deploymentSpec"]["executors"].get(component.get("executorLabel", ""))
         _check_executor(node, executor)
-        _check_parameters(node, task, component, pipeline["root"])
-        _check_artifacts(node, task, component, pipeline)
+        input_checks.check_parameters(node, task, component, pipeline["root"])
+        input_checks.check_artifacts(node, task, component, pipeline)
     _check_no_circle(tasks)
     _check_all_different(pipeline)
 
@@ -146,101 +142,9 @@ def _check_executor(node: str, executor: Document | None) -> None:
             "ImageExampleGen does"
         )
     for text in (*container.get("command", []), *container.get("args", [])):
-        _check_text(node, "its command line", text, but=WHOLE_INPUT)
+        input_checks.check_text(node, "its command line", text, but=WHOLE_INPUT)
     for variable in container.get("env", []):
-        _check_text(node, f"variable {variable['name']}", variable.get("value", ""))
-
-
-def _check_text(node: str, what: str, text: str, but: str | None = None) -> None:
-    if _PLACEHOLDER in text and text != but:
-        raise InputError(
-            f"node {node}: {what} must not contain {_PLACEHOLDER!r}, which the backend replaces. "
-            f"Received: {text[:80]!r}"
-        )
-
-
-def _check_parameters(node: str, task: Document, component: Document, root: Document) -> None:
-    declared = component.get("inputDefinitions", {}).get("parameters", {})
-    given = task.get("inputs", {}).get("parameters", {})
-    at_root = root.get("inputDefinitions", {}).get("parameters", {})
-    for name, definition in declared.items():
-        needed = not definition.get("isOptional") and "defaultValue" not in definition
-        if name not in given and needed:
-            raise InputError(f"node {node}: input parameter {name!r} must be given a value")
-    for name, value in given.items():
-        if name not in declared:
-            raise InputError(f"node {node}: its component has no input parameter {name!r}")
-        kind = declared[name].get("parameterType")
-        if "runtimeValue" in value:
-            if "constant" not in value["runtimeValue"]:
-                raise InputError(
-                    f"node {node}: parameter {name!r}: a runtimeParameter inside a task does not "
-                    "work there; declare the parameter at the pipeline (componentInputParameter)"
-                )
-            constant = value["runtimeValue"]["constant"]
-            _check_value(f"node {node}: parameter {name!r}", constant, kind)
-        elif "componentInputParameter" in value:
-            source = value["componentInputParameter"]
-            if source not in at_root:
-                raise InputError(f"node {node}: the pipeline must declare parameter {source!r}")
-            if at_root[source].get("parameterType") != kind:
-                raise InputError(
-                    f"node {node}: parameter {name!r} must have the type of the pipeline's "
-                    f"{source!r}. Received: {kind} and {at_root[source].get('parameterType')}"
-                )
-        else:
-            raise InputError(
-                f"node {node}: parameter {name!r} must be a constant or a parameter of the "
-                "pipeline; a value that another node makes is passed as an artifact, as an input"
-            )
-
-
-def _check_value(what: str, value: Any, kind: str | None) -> None:
-    """Checks a constant; what stands in protos as a number may be a whole one."""
-    if isinstance(value, float) and value.is_integer() and kind == "NUMBER_INTEGER":
-        value = int(value)
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, _KINDS.get(kind or "", ())) or (is_bool and kind != "BOOLEAN"):
-        raise InputError(f"{what} must be of type {kind}. Received: {json.dumps(value)[:80]}")
-    if kind == "NUMBER_INTEGER" and abs(value) >= 2**53:
-        raise InputError(
-            f"{what} must be below 2^53 in size, since larger whole numbers are rounded there. "
-            f"Received: {value}"
-        )
-    if isinstance(value, str) and _PLACEHOLDER in value:
-        raise InputError(
-            f"{what} must not contain {_PLACEHOLDER!r}, which the backend replaces. "
-            f"Received: {value[:80]!r}"
-        )
-
-
-def _check_artifacts(node: str, task: Document, component: Document, pipeline: Document) -> None:
-    declared = component.get("inputDefinitions", {}).get("artifacts", {})
-    given = task.get("inputs", {}).get("artifacts", {})
-    for name, definition in declared.items():
-        if name not in given and not definition.get("isOptional"):
-            raise InputError(f"node {node}: input {name!r} must come from a node")
-    tasks = pipeline["root"]["dag"]["tasks"]
-    for name, value in given.items():
-        if name not in declared:
-            raise InputError(f"node {node}: its component has no input {name!r}")
-        source = value.get("taskOutputArtifact", {})
-        producer, key = source.get("producerTask"), source.get("outputArtifactKey")
-        if producer not in tasks:
-            raise InputError(
-                f"node {node}: input {name!r} must come from a node of the pipeline. "
-                f"Received: {producer!r}"
-            )
-        maker = pipeline["components"][tasks[producer]["componentRef"]["name"]]
-        outputs = maker.get("outputDefinitions", {}).get("artifacts", {})
-        if key not in outputs:
-            raise InputError(
-                f"node {node}: input {name!r} must be an output of {producer} "
-                f"({', '.join(outputs) or 'none'}). Received: {key!r}"
-            )
-    for other in task.get("dependentTasks", []):
-        if other not in tasks:
-            raise InputError(f"node {node}: must depend on nodes there are. Received: {other}")
+        input_checks.check_text(node, f"variable {variable['name']}", variable.get("value", ""))
 
 
 def _before(task: Document) -> Iterator[str]:
@@ -272,14 +176,3 @@ def _check_all_different(pipeline: Document) -> None:
                 f"{seen[text]}, whose component it would get; put its id into the arguments"
             )
         seen[text] = node
-
-
-def _check_root_parameters(root: Document) -> None:
-    for name, definition in root.get("inputDefinitions", {}).get("parameters", {}).items():
-        if "defaultValue" not in definition:
-            raise InputError(
-                f"the pipeline's parameter {name!r} must have a default, or each run that does not "
-                "pass it is refused"
-            )
-        what = f"the default of the pipeline's parameter {name!r}"
-        _check_value(what, definition["defaultValue"], definition.get("parameterType"))

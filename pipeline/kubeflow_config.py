@@ -22,7 +22,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What the launcher mounts itself, and what programs need as it is.
 _TAKEN_PATHS = ("/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config", "/kfp-launcher", "/tmp")
 _TAKEN_PATHS += ("/dev", "/etc", "/proc", "/sys", "/usr", "/bin", "/lib", "/sbin")
-_ROOT_SCHEMES = ("minio://", "s3://", "gs://")
+ROOT_SCHEMES = ("minio://", "s3://", "gs://")
 
 
 def _object_name(value: str) -> str:
@@ -224,8 +224,8 @@ class KubeflowConfig(Settings):
     @pydantic.field_validator("pipeline_root")
     @classmethod
     def _is_a_bucket(cls, value: str) -> str:
-        if value and not value.startswith(_ROOT_SCHEMES):
-            raise ValueError(f"must begin with {', '.join(_ROOT_SCHEMES)} or be empty")
+        if value and not value.startswith(ROOT_SCHEMES):
+            raise ValueError(f"must begin with {', '.join(ROOT_SCHEMES)} or be empty")
         scheme, _, rest = value.partition("://")
         if value and (not rest.strip("/") or "//" in rest or any(c.isspace() for c in rest)):
             raise ValueError(f"must name a bucket and a folder, as in {scheme}://bucket/runs")

@@ -93,6 +93,8 @@ def test_a_run_trains_blesses_and_pushes_a_model(cluster, first):
     assert len(versions) == 1
     served = cluster.volumes["state"] / "serving" / "digits" / versions[0]
     assert (served / "saved_model.pb").is_file()
+    unfinished = cluster.volumes["state"] / "runs" / "digits" / "unfinished"
+    assert list(unfinished.iterdir()) == []  # it was there that the training ran
     pushed = backend.remote_folder(run.outputs["Pusher"]["pushed_model"]["uri"])
     assert (pushed / "saved_model.pb").read_bytes() == (served / "saved_model.pb").read_bytes()
 

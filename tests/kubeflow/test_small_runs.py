@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import small_dag
 import yaml
-from kubeflow_backend import Backend, DriverError, RefusedError
+from kubeflow_backend import Backend, DriverError
+from kubeflow_submission import RefusedError
 from tfx import types
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.orchestration import pipeline as tfx_pipeline
