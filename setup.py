@@ -16,7 +16,12 @@ setuptools.setup(
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
     package_data={
-        "pipeline.report": ["templates/*", "templates/sections/*", "vendor/*"],
+        "pipeline.report": [
+            "templates/*",
+            "templates/script/*",
+            "templates/sections/*",
+            "vendor/*",
+        ],
         "lineage": [
             "schema/*.json",
             "views/templates/*.html",
