@@ -83,20 +83,23 @@ def ours(folder: Path) -> Callable[[Path], None]:
     from components.evaluator import evaluate, gate, measures
     from pipeline import evaluation
     from pipeline.config import EvaluationConfig
+    from preprocessing import features
 
     config = EvaluationConfig(min_top_1=0.0)
     eval_config = tfma.utils.update_eval_config_with_defaults(
         evaluation.eval_config(config), has_baseline=False, rubber_stamp=True
     )
     flags = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+    names = [str(n) for n in range(CLASSES)]
 
     def run(records: Path) -> None:
         with tempfile.TemporaryDirectory() as output:
             with beam.Pipeline(options=PipelineOptions(flags)) as root:
-                models = {"": str(folder / "model")}
-                evaluate.evaluate(root, [str(records)], models, eval_config, output)
+                model = evaluate.EvaluatedModel(str(folder / "model"), tuple(names))
+                patterns = {features.EVAL_SPLIT: [str(records)]}
+                evaluate.evaluate(root, patterns, {"": model}, eval_config, output)
+            evaluate.finish(output)
             cells = measures.confusion(output)
-            names = [str(n) for n in range(CLASSES)]
             classes = measures.classes(cells, names, config.confidence)
             gate.judge(
                 measures.read(output, False), classes, evaluation.rules(config), "no baseline"
