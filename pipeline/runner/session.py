@@ -71,7 +71,12 @@ def run(
         error: NodeError | None = None
         cache_off = build_dag.cache_off(config)
         try:
-            with heartbeat.beating(store.uri, run_id), _working_folder(config, log_dir):
+            with (
+                # What threads log between two nodes is not for the terminal either.
+                capture.to_file(log_dir / "startup.log"),
+                heartbeat.beating(store.uri, run_id),
+                _working_folder(config, log_dir),
+            ):
                 results = local_runner.run(
                     dag, console, capture, log_dir, plan=begun.plan, cache_off=cache_off
                 )
