@@ -10,6 +10,8 @@ from preprocessing.sources import storage
 
 # What TensorFlow opens by itself; others need packages that the images do not have.
 _TENSORFLOW_SCHEMES = ("gs://",)
+# What Beam opens with the extras of this project.
+_BEAM_SCHEMES = ("gs://", "s3://", "hdfs://")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +22,13 @@ class _Place:
       key: the config's key.
       path: its value.
       nodes: the nodes that use it.
-      schemes: those of URIs that these can open; None: all that Beam knows.
+      schemes: those of URIs that these can open.
     """
 
     key: str
     path: str
     nodes: tuple[str, ...]
-    schemes: tuple[str, ...] | None = ()
+    schemes: tuple[str, ...] = ()
 
 
 def check(config: PipelineConfig) -> None:
@@ -50,8 +52,8 @@ def check(config: PipelineConfig) -> None:
 def _places(config: PipelineConfig) -> list[_Place]:
     data = config.data
     return [
-        _Place("data.path", data.path, ("ImageExampleGen",), None),
-        _Place("data.class_names_file", data.class_names_file, ("ImageExampleGen",), None),
+        _Place("data.path", data.path, ("ImageExampleGen",), _BEAM_SCHEMES),
+        _Place("data.class_names_file", data.class_names_file, ("ImageExampleGen",), _BEAM_SCHEMES),
         _Place("data.schema_file", data.schema_file, ("SchemaGen",), _TENSORFLOW_SCHEMES),
         _Place(
             "data.previous_statistics",
@@ -73,11 +75,12 @@ def _places(config: PipelineConfig) -> list[_Place]:
 def _check(config: PipelineConfig, place: _Place) -> None:
     path = place.path
     if "://" in path and not path.startswith("file://"):
-        if place.schemes is None or path.startswith(place.schemes):
+        if path.startswith(place.schemes):
             return
         also = f", or begin with {' or '.join(place.schemes)}" if place.schemes else ""
         raise InputError(
-            f"{place.key} must be a folder or file on a volume{also}. Received: {path!r}"
+            f"node {place.nodes[0]}: {place.key} must be a folder or file on a volume{also}. "
+            f"Received: {path!r}"
         )
     local = storage.local_path(path)
     for node in place.nodes:

@@ -156,6 +156,7 @@ def test_the_command_writes_the_same_bytes_each_time(tmp_path):
     [
         (["data.path=digits"], ["ImageExampleGen", "data.path", "/data, /state", "'digits'"]),
         (["data.path=/database/digits"], ["ImageExampleGen", "/database/digits"]),
+        (["data.path=minio://bucket/digits"], ["ImageExampleGen", "data.path", "s3://"]),
         (["data.schema_file=s3://b/schema.pbtxt"], ["data.schema_file", "gs://"]),
         (["trainer.init_weights=weights.h5"], ["HorovodTrainer", "trainer.init_weights"]),
         (["serving.push_dir=''"], ["serving.push_dir must be set"]),
