@@ -19,6 +19,7 @@ from components.evaluator import executor as evaluator_executor
 from components.evaluator import verdict
 from components.evaluator.verdict import Override
 from components.pusher import executor as pusher_executor
+from pipeline.mlmd import names
 from pipeline.mlmd.connection import Connection
 from pipeline.mlmd.handle import Handle
 from pipeline.mlmd.run_record import RunRecord
@@ -93,6 +94,12 @@ def _check(record: RunRecord) -> None:
                 f"RUN must have gone through the gate to its end. Received: {record.run_id!r}, in "
                 f"which {node} made no {key}; run the pipeline again"
             )
+    model = record.outputs[MODEL]
+    if model.get_string_custom_property(names.PRUNED):
+        raise InputError(
+            f"the model must still be there. Received: run {record.run_id!r}, whose model was "
+            f"pruned; run the pipeline again with its settings"
+        )
     if record.outputs[BLESSING].get_int_custom_property("blessed"):
         raise InputError(f"the gate blessed run {record.run_id!r}: there is nothing to override")
     check = record.outputs[SERVING_CHECK]

@@ -12,6 +12,7 @@ from pipeline.commands import (
     evaluate,
     lineage,
     predict,
+    prune,
     run,
     runs,
     train,
@@ -72,7 +73,7 @@ def _parsers() -> tuple[command_line.Parser, argparse._SubParsersAction]:
     commands = parser.add_subparsers(
         metavar="COMMAND", dest="command", required=True, title="commands"
     )
-    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage, compile):
+    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage, prune, compile):
         command.add_parser(commands)
     return parser, commands
 

@@ -66,8 +66,11 @@ STATISTICS_FILE = "statistics.json"
 CLASS_FREQUENCIES_FILE = "class_frequencies.txt"
 MANIFEST_FILE = "manifest.parquet"
 COUNTS_FILE = "counts.json"
-# Of the images that could not be used, one object per line; beside source records, what was read.
+# Of the images that could not be used, and of copies, one object per line; beside source records,
+# what was read.
 QUARANTINE_FILE = "quarantine.jsonl"
+DUPLICATES_FILE = "duplicates.jsonl"
+NEAR_DUPLICATES_FILE = "near_duplicates.jsonl"
 INGESTION_FILE = "ingestion.json"
 # Name of the vocabulary in the transform graph, which holds the same names in the same order.
 CLASS_VOCABULARY = "class_names"

@@ -26,11 +26,11 @@ def find_folder(root: Path, inputs: Sequence[str], config: TrainConfig) -> Path:
       that of the training on the same inputs that was cut off and can be gone on with, of several
       the one that came furthest; else one without checkpoints.
     """
-    prefix = _key(inputs)
+    beginning = prefix(inputs)
     settings = made_with.settings_of(config)
     reached = [
         (newest.made_with.images, folder)
-        for folder in sorted(root.glob(f"{prefix}-*"))
+        for folder in sorted(root.glob(f"{beginning}-*"))
         if (newest := checkpoint_files.newest(folder)) is not None
         and newest.made_with is not None
         and not continuation.changed_settings(newest.made_with.settings, settings)
@@ -38,9 +38,14 @@ def find_folder(root: Path, inputs: Sequence[str], config: TrainConfig) -> Path:
     if reached:
         return max(reached)[1]
     names = effects.names(TrainConfig, Effect.WEIGHTS, Effect.POSITION)
-    name = f"{prefix}-{_key([json.dumps({name: settings[name] for name in names})])}"
+    name = f"{beginning}-{_key([json.dumps({name: settings[name] for name in names})])}"
     folders = (root / (f"{name}-{n}" if n else name) for n in itertools.count())
     return next(folder for folder in folders if _is_free(folder))
+
+
+def prefix(inputs: Sequence[str]) -> str:
+    """How the names of the folders of trainings on the same inputs begin, before a hyphen."""
+    return _key(inputs)
 
 
 def _is_free(folder: Path) -> bool:

@@ -34,8 +34,7 @@ class Recorder:
         from lineage.exports import formats  # brings clients of servers, for each command
 
         store, artifacts = open_store(run.connection), run.output_dir / ARTIFACTS_FOLDER
-        for path in sorted((artifacts / files.FOLDER).glob(f"*/{files.FILE}")):
-            _end_of_killed(path, store, run.output_dir)
+        end_killed(store, run.output_dir)
         context = runs.context_of(store, run.id)
         record = Run(
             run=RunInfo(
@@ -104,6 +103,46 @@ def update(
     _keep(store, record, artifacts)
     known = sum(node.execution_id is not None for node in before.nodes)
     return formats.added(record, executions.times(store, context), output_dir, known)
+
+
+def end_killed(store: metadata_store.MetadataStore, output_dir: Path) -> None:
+    """Brings the records of killed runs to an end; the output folder's lock must be held."""
+    artifacts = output_dir / ARTIFACTS_FOLDER
+    for path in sorted((artifacts / files.FOLDER).glob(f"*/{files.FILE}")):
+        _end_of_killed(path, store, output_dir)
+
+
+def mark_pruned(
+    store: metadata_store.MetadataStore,
+    output_dir: Path,
+    run_id: str,
+    times: Mapping[str, str],
+) -> None:
+    """Writes into the record of a run which of its artifacts were pruned; all else stays.
+
+    Args:
+      store: where the run is.
+      output_dir: its output folder.
+      run_id: the run; where it has no record, as those of earlier versions, it gets one.
+      times: when artifacts were pruned, in ISO 8601, by their URIs.
+    """
+    artifacts = output_dir / ARTIFACTS_FOLDER
+    path = files.path_of(artifacts, run_id)
+    if path.is_file():
+        record = files.read(path)
+    else:
+        context = runs.context_of(store, run_id)
+        record = runs.read_record(store, run_id) or build.from_store(store, context, str(artifacts))
+    new = {a.id: times[a.uri] for a in record.artifacts if a.uri in times and a.pruned is None}
+    if not new:
+        return
+    told = [
+        a.model_copy(update={"pruned": datetime.datetime.fromisoformat(new[a.id])})
+        if a.id in new
+        else a
+        for a in record.artifacts
+    ]
+    _keep(store, record.model_copy(update={"artifacts": told}), artifacts)
 
 
 def _keep(store: metadata_store.MetadataStore, record: Run, artifacts: Path) -> None:

@@ -52,6 +52,27 @@ def open_runs(
     return store
 
 
+def store_uri_of(folder: Path, metadata_uri: str | None = None) -> str:
+    """Where the store of an output folder is, which must be there.
+
+    Args:
+      folder: the output folder.
+      metadata_uri: where it is; None: as the newest run in the folder had it.
+
+    Raises:
+      InputError: the folder has none.
+    """
+    uri = metadata_uri or _configured_uri(folder)
+    if uri and uri != "sqlite://":
+        return uri
+    if not (folder / folders.METADATA_FILE).is_file():
+        raise InputError(
+            f"the output folder must have its ML Metadata, {folders.METADATA_FILE}, which says "
+            f"what runs need. Received: {str(folder)!r}; name another store with --metadata_uri"
+        )
+    return f"sqlite://{folder / folders.METADATA_FILE}"
+
+
 def store_to_fill(output_dir: str | None, metadata_uri: str | None) -> connection.Connection:
     """The store that records are imported into; it is made where it is not there yet.
 

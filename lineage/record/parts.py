@@ -216,4 +216,6 @@ class Artifact(Part):
     made_by: str = ""
     """The node."""
     made: Time | None = None
+    pruned: Time | None = None
+    """When its files were removed to free their room; what is recorded of it stays."""
     properties: dict[str, Any] = {}

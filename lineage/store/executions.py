@@ -25,7 +25,7 @@ _NODE_STATES = {
 }
 # Properties that say nothing to people, or stand elsewhere in the record.
 _OWN = {names.CACHE_KEY, names.CACHE_KEY_INPUTS, CONTENT_FINGERPRINT, MADE_IN_RUN}
-_OWN |= {names.IMPORTED_AS, names.MADE}
+_OWN |= {names.IMPORTED_AS, names.MADE, names.PRUNED}
 _OWN |= {"tfx_version", "is_external", "state", "stats_dashboard_link"}
 
 
@@ -89,6 +89,7 @@ def artifact(found: metadata_store_pb2.Artifact, made_in_run: str, made_by: str)
         made_in_run=made_in_run,
         made_by=made_by,
         made=_made(found),
+        pruned=_pruned(found),
         properties=_properties({**found.properties, **found.custom_properties}),
     )
 
@@ -98,6 +99,12 @@ def _made(found: metadata_store_pb2.Artifact) -> datetime.datetime:
     if names.MADE in found.custom_properties:
         return datetime.datetime.fromisoformat(found.custom_properties[names.MADE].string_value)
     return time_of(found.create_time_since_epoch)
+
+
+def _pruned(found: metadata_store_pb2.Artifact) -> datetime.datetime | None:
+    if names.PRUNED not in found.custom_properties:
+        return None
+    return datetime.datetime.fromisoformat(found.custom_properties[names.PRUNED].string_value)
 
 
 def time_of(milliseconds: int) -> datetime.datetime:

@@ -162,6 +162,9 @@ def _artifact(
     if artifact.digest:
         made.custom_properties[CONTENT_FINGERPRINT].string_value = artifact.digest
     made.custom_properties[MADE_IN_RUN].string_value = artifact.made_in_run
+    if artifact.pruned is not None:
+        made.state = metadata_store_pb2.Artifact.DELETED
+        made.custom_properties[names.PRUNED].string_value = artifact.pruned.isoformat()
     if artifact.made is not None:
         made.custom_properties[names.MADE].string_value = artifact.made.isoformat()
     return made

@@ -1,5 +1,6 @@
 """A run as text: where its model came from, and where it went."""
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,7 @@ def blocks(run: Run) -> dict[str, Iterator[str]]:
         "baseline": _baseline(run),
         "evaluation": _evaluation(run),
         "pushed": _pushed(run),
+        "pruned": _pruned(run),
         "nodes": _nodes(run),
     }
 
@@ -207,6 +209,16 @@ def _pushed(run: Run) -> Iterator[str]:
         yield f"version {push.version}, {words.when(push.time)}, {push.destination}"
         if push.override is not None:
             yield override(push.override)
+
+
+def _pruned(run: Run) -> Iterator[str]:
+    by_time: dict[datetime.datetime, list[str]] = {}
+    for artifact in run.artifacts:
+        if artifact.pruned is not None:
+            name = "/".join(artifact.uri.rstrip("/").split("/")[-3:])
+            by_time.setdefault(artifact.pruned, []).append(name)
+    for time, named in sorted(by_time.items()):
+        yield f"{words.when(time)}, what is recorded stays: {', '.join(sorted(named))}"
 
 
 def override(decision: Override) -> str:

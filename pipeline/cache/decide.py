@@ -41,6 +41,7 @@ _ORIGIN_PROPERTIES = frozenset(
         "name",
         "pipeline_name",
         "producer_component",
+        names.PRUNED,
         "state",
         "stats_dashboard_link",
         "tfx_version",

@@ -81,10 +81,25 @@ def damage(outputs: Artifacts) -> str | None:
     """Says what is wrong with the files of earlier outputs, None if nothing is."""
     for key, artifacts in sorted(outputs.items()):
         for artifact in artifacts:
+            if names.PRUNED in artifact.custom_properties:
+                return f"output {key}: pruned, to free its room"
             reason = fingerprints.difference(artifact.uri, history.fingerprint_of(artifact))
             if reason is not None:
                 return f"output {key}: {reason}"
     return None
+
+
+def check_still_there(dag: Dag, outputs: Artifacts) -> None:
+    """Makes sure that nobody has pruned what was taken before it was written down as taken.
+
+    Raises:
+      RuntimeError: somebody has.
+    """
+    ids = [artifact.id for artifacts in outputs.values() for artifact in artifacts]
+    with dag.metadata as handle:
+        found = handle.store.get_artifacts_by_id(ids) if ids else []
+    if any(names.PRUNED in artifact.custom_properties for artifact in found):
+        raise RuntimeError("what was taken from the cache was pruned at that moment; run it again")
 
 
 def _sign(store, execution: metadata_store_pb2.Execution, key_inputs: KeyInputs) -> None:

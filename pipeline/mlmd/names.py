@@ -15,6 +15,9 @@ CACHE_KEY_INPUTS = "cache_material"
 # Why an execution ended that could not say so itself.
 ENDED_BY = "ended_by"
 
+# Of an artifact whose files were removed to free their room: when, in ISO 8601.
+PRUNED = "pruned"
+
 # Of what was imported from records: an execution's number in the store that it comes from, and
 # when an artifact was made there, in ISO 8601.
 IMPORTED_AS = "imported_as"

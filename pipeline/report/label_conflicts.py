@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import pictures
+from preprocessing import features
 from preprocessing.stage import duplicates, stored_images
 from preprocessing.stage.options import PictureOptions
 
@@ -27,7 +28,7 @@ def view(lists: Path | None, source: Path | None, options: PictureOptions) -> li
       as they stand in `duplicates.jsonl`, those of different labels first; and `hidden`, the
       number of further copies.
     """
-    report = lists / duplicates.REPORT_FILE if lists is not None else None
+    report = lists / features.DUPLICATES_FILE if lists is not None else None
     if report is None or not report.exists():
         return []
     groups = list(itertools.islice(duplicates.read_conflicts(str(report)), MAX_PICTURES))

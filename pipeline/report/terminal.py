@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from preprocessing import features
 from preprocessing.stage.counts import label_conflict_examples
-from preprocessing.stage.duplicates import REPORT_FILE as COPIES_FILE
 from preprocessing.text import one_line
 
 MAX_ANOMALIES = 10
@@ -64,7 +64,7 @@ def _copies(summary: dict[str, Any]) -> Iterator[str]:
     if summary["copies"]:
         yield from summary["copies"]
         yield from label_conflict_examples(summary)
-        yield f"all of them: {summary['quarantine']}/{COPIES_FILE}"
+        yield f"all of them: {summary['quarantine']}/{features.DUPLICATES_FILE}"
 
 
 def _anomalies(summary: dict[str, Any]) -> Iterator[str]:

@@ -144,6 +144,7 @@ def _run_node(
             records.publish(
                 dag, node_id, inputs, decision.outputs, decision.properties, decision.key_inputs
             )
+            records.check_still_there(dag, decision.outputs)
             return "cached", decision.why, decision.outputs
         info = dag.launch(node_id, decision.properties)
         _check_complete(dag, info)

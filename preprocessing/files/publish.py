@@ -17,7 +17,8 @@ from preprocessing.errors import InputError
 from preprocessing.files.locks import NoLocksError
 from preprocessing.files.locks import lock as take_lock
 
-_SUFFIX = ".staging"
+# Of the names of hidden folders for the time of writing.
+SUFFIX = ".staging"
 
 
 @contextlib.contextmanager
@@ -71,7 +72,7 @@ def remove_abandoned(parent: str | Path) -> list[Path]:
       What was removed.
     """
     removed = []
-    for folder in Path(parent).glob(f".*{_SUFFIX}"):
+    for folder in Path(parent).glob(f".*{SUFFIX}"):
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:  # its owner has just published or removed it
@@ -86,10 +87,26 @@ def remove_abandoned(parent: str | Path) -> list[Path]:
     return removed
 
 
+def abandoned(parent: str | Path) -> list[Path]:
+    """The staging folders in `parent` that no living process owns; they stay."""
+    found = []
+    for folder in sorted(Path(parent).glob(f".*{SUFFIX}")):
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # its owner has just published or removed it
+            continue
+        try:
+            if _is_abandoned(lock):
+                found.append(folder)
+        finally:
+            os.close(lock)
+    return found
+
+
 def _make_locked(parent: Path, name: str) -> tuple[Path, int]:
     """Makes a folder and locks it; returns it with the open descriptor that holds the lock."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=_SUFFIX, dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=SUFFIX, dir=parent))
         # Child processes do not inherit the descriptor: the lock ends with this process.
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -87,7 +87,7 @@ def preprocess(
         copies = duplicates.plan(source, scratch, options.on_duplicate, lists)
         problem = duplicates.reason_to_stop(copies)
         if problem:
-            raise _stop(problem, copies.as_json(), lists, stopped, duplicates.REPORT_FILE)
+            raise _stop(problem, copies.as_json(), lists, stopped, features.DUPLICATES_FILE)
         sources = source_shards(source)
         with make_pipeline() as pipeline:
             _ = (
@@ -106,7 +106,7 @@ def preprocess(
             logging.warning(
                 "%d evaluation images look like training images; they are in %s",
                 similar,
-                Path(quarantine_folder) / near_duplicates.REPORT_FILE,
+                Path(quarantine_folder) / features.NEAR_DUPLICATES_FILE,
             )
         _fill(staging, sources, result, class_names, options)
         _move_files(lists, quarantine_folder)

@@ -25,12 +25,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from preprocessing import features
 from preprocessing.files.external_sort import sorted_rows
 from preprocessing.files.new_file import new_file, write_text
 from preprocessing.ingest import ingest
 from preprocessing.stage.copies import DROP, DROPPED, FAIL, KEEP, KEPT, Copy, Group
-
-REPORT_FILE = "duplicates.jsonl"
 
 _NAMES_IN_MESSAGE = 10
 # So many pairs of copies with different labels are named; the report file has all of them.
@@ -133,7 +132,7 @@ def plan(source: str, scratch: str, policy: str, report_folder: str) -> Summary:
     """
     summary = Summary(policy)
     Path(report_folder).mkdir(parents=True, exist_ok=True)
-    report = os.path.join(report_folder, REPORT_FILE)
+    report = os.path.join(report_folder, features.DUPLICATES_FILE)
     decisions = sorted_rows(_decisions(source, scratch, report, summary), scratch)
     for (split, shard), rows in itertools.groupby(decisions, key=itemgetter(0, 1)):
         text = json.dumps([row[2:] for row in rows])

@@ -31,8 +31,6 @@ from preprocessing.files.new_file import new_file
 from preprocessing.stage import fingerprints
 from preprocessing.stage.source_shard import USED, SourceShard
 
-REPORT_FILE = "near_duplicates.jsonl"
-
 # Images of a split that are held at once: 24 MB of hashes, and as much again while they are sorted.
 BLOCK = 1_000_000
 _HASHED_AT_ONCE, _COMPARED_AT_ONCE = 10_000, 20_000
@@ -84,7 +82,10 @@ def write(sources: Sequence[SourceShard], scratch: str, folder: str) -> int:
         if one["sha256"] != two["sha256"]:  # copies stand in duplicates.jsonl
             found.append({"eval": one, "train": two, "difference": round(difference, 3)})
     found.sort(key=lambda pair: (pair["eval"]["uri"], pair["eval"]["sha256"]))
-    with new_file(Path(folder, REPORT_FILE)) as path, open(path, "w", encoding="utf-8") as file:
+    with (
+        new_file(Path(folder, features.NEAR_DUPLICATES_FILE)) as path,
+        open(path, "w", encoding="utf-8") as file,
+    ):
         file.writelines(f"{json.dumps(pair, ensure_ascii=False)}\n" for pair in found)
     return len(found)
 

@@ -172,6 +172,7 @@ def test_store_that_is_not_there_is_not_made(capsys, tmp_path):
         ["lineage", "latest"],
         ["lineage", "latest", "--format", "html"],
         ["runs", "--compare", "one", "two", "--format", "html"],
+        ["prune", "--keep_last", "9", "--dry_run"],
     ],
 )
 def test_questions_do_not_wait_for_tensorflow(runs, command):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.report import pictures
 from pipeline.report.reported_run import ReportedRun
-from preprocessing.stage import near_duplicates
+from preprocessing import features
 
 MAX_PAIRS = 12
 
@@ -14,7 +14,7 @@ MAX_PAIRS = 12
 def view(run: ReportedRun) -> dict[str, Any] | None:
     """Values of the template; None where there are none."""
     folder = run.quarantine_folder
-    path = folder / near_duplicates.REPORT_FILE if folder is not None else None
+    path = folder / features.NEAR_DUPLICATES_FILE if folder is not None else None
     if path is None or not path.exists():
         return None
     with path.open(encoding="utf-8") as lines:

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from preprocessing import features
 from preprocessing.ingest import ingest
 from preprocessing.stage import beam_stage, fingerprints, near_duplicates
 from preprocessing.stage.options import StageOptions
@@ -81,7 +82,7 @@ def preprocess(corpus: Path, folder: Path, workers: int = 1) -> list[dict]:
         make_pipeline=make_pipeline,
     )
     assert not (folder / "dataset" / "scratch").exists()
-    lines = (folder / "lists" / near_duplicates.REPORT_FILE).read_text().splitlines()
+    lines = (folder / "lists" / features.NEAR_DUPLICATES_FILE).read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 
