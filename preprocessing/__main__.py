@@ -5,23 +5,26 @@ training reads) and `quarantine`, and the log `preprocessing.log`. What stands t
 kept: after a failure, the same command goes on with the step that failed.
 """
 
-import argparse
-import contextlib
-import json
-import os
-import shutil
-import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from preprocessing import interrupts
 
-from preprocessing import command_line, failures
-from preprocessing.errors import InputError
-from preprocessing.ingest.options import IngestOptions
-from preprocessing.output_capture import OutputCapture
-from preprocessing.sources import storage
-from preprocessing.stage.options import StageOptions
-from preprocessing.text import one_line
+with interrupts.silent():
+    import argparse
+    import contextlib
+    import json
+    import os
+    import shutil
+    import sys
+    import traceback
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from preprocessing import command_line, failures
+    from preprocessing.errors import InputError
+    from preprocessing.ingest.options import IngestOptions
+    from preprocessing.output_capture import OutputCapture
+    from preprocessing.sources import storage
+    from preprocessing.stage.options import StageOptions
+    from preprocessing.text import one_line
 
 NAME = "python -m preprocessing"
 LOG_FILE = "preprocessing.log"

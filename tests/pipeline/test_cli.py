@@ -168,11 +168,17 @@ def test_options_are_spelled_with_underscores():
     assert [name for name in options if not re.fullmatch(r"--[a-z0-9_]+", name)] == []
 
 
-@pytest.mark.parametrize("library", ["pydantic_core", "numpy"])
-def test_ctrl_c_while_the_libraries_are_loaded_prints_nothing(tmp_path, library):
-    script = Path(sys.executable).with_name("effnet")
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [
+        (["effnet", "train", "--data_dir", "x", "--model_dir", "y"], "pydantic_core"),
+        (["effnet", "train", "--data_dir", "x", "--model_dir", "y"], "numpy"),
+        (["python", "-m", "preprocessing", "x", "y"], "pydantic_core"),
+    ],
+)
+def test_ctrl_c_while_the_libraries_are_loaded_prints_nothing(tmp_path, command, library):
     process = subprocess.Popen(
-        [script, "train", "--data_dir", "x", "--model_dir", "y"],
+        [Path(sys.executable).with_name(command[0]), *command[1:]],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -182,8 +188,9 @@ def test_ctrl_c_while_the_libraries_are_loaded_prints_nothing(tmp_path, library)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate()
+    name = "effnet" if command[0] == "effnet" else " ".join(command[:3])
     # Or the process was through with its imports before the signal came.
-    said = [""] if process.returncode == -signal.SIGINT else ["effnet: interrupted\n"]
+    said = [""] if process.returncode == -signal.SIGINT else [f"{name}: interrupted\n"]
     assert output in [*said, ""]
     assert process.returncode in (-signal.SIGINT, 130, 2)
 
