@@ -180,7 +180,9 @@ CORRUPTIONS = {
     "no class names": lambda m: (m / "assets.extra" / "labels.txt").unlink(),
     "a bit of the graph": lambda m: _flip_a_bit(m / "saved_model.pb", 1),
     "another bit of the graph": lambda m: _flip_a_bit(m / "saved_model.pb", 2),
-    "a bit of the fingerprint": lambda m: _flip_a_bit(m / "fingerprint.pb", 3),
+    "a bit of the weights": lambda m: _flip_a_bit(
+        m / "variables" / "variables.data-00000-of-00001", 3
+    ),
     "a bit of the warm-up": lambda m: _flip_a_bit(
         m / "assets.extra" / "tf_serving_warmup_requests", 4
     ),

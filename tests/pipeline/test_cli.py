@@ -157,13 +157,19 @@ def test_the_help_of_train_shows_groups_choices_and_defaults(tmp_path):
 
 
 def options_of(parser: argparse.ArgumentParser) -> list[str]:
-    return [name for action in parser._actions for name in action.option_strings]
+    """All long options; each short one is another name of a long one."""
+    spelled = [action.option_strings for action in parser._actions]
+    long = [[name for name in names if name.startswith("--")] for names in spelled]
+    assert [names for names, kept in zip(spelled, long, strict=True) if names and not kept] == []
+    short = {name for names in spelled for name in names} - {n for kept in long for n in kept}
+    assert {len(name) for name in short} <= {2}
+    return [name for kept in long for name in kept]
 
 
 def test_options_are_spelled_with_underscores():
     parser, commands = cli._parsers()
     every = [parser, *commands.choices.values()]
-    options = [name for one in every for name in options_of(one) if name != "-h"]
+    options = [name for one in every for name in options_of(one)]
     assert len(options) > 80
     assert [name for name in options if not re.fullmatch(r"--[a-z0-9_]+", name)] == []
 

@@ -4,6 +4,7 @@ import tensorflow_data_validation as tfdv
 from components.example_validator.class_changes import class_counts
 from pipeline import config_file
 from pipeline.dag import Dag
+from pipeline.mlmd.connection import locate
 from pipeline.node_names import NODE_NAMES, problem
 from pipeline.pipeline import create_pipeline
 from preprocessing import features
@@ -23,7 +24,7 @@ def test_preprocessing_waits_for_what_may_refuse_the_corpus(tmp_path):
     path.write_text("data: {path: x}\nevaluation: {min_top_1: 0.5}\n")
     config = config_file.load(path)
     pipeline = create_pipeline(config, pipeline_root="/r", push_dir="/p", beam_args=[])
-    dag = Dag(pipeline, "run", None)
+    dag = Dag(pipeline, "run", locate("", tmp_path / "metadata.sqlite"))
     assert "ExampleValidator" in dag.ancestors("ImagePreprocessor")
     assert list(dag.nodes).index("ExampleValidator") < list(dag.nodes).index("ImagePreprocessor")
 

@@ -187,7 +187,10 @@ def test_too_many_bad_images_stop_the_run(nasty_run, nasty_corpus, make_pipeline
         part = next(part for part in message.split("; ") if f"{count} {reason}" in part)
         assert part.count("bad ") == min(count, 3)  # the first names
     assert str(tmp_path / "quarantine" / "quarantine.jsonl") in message
-    assert tree(tmp_path / "quarantine") == tree(nasty_run[0] / "quarantine")
+    complete = tree(nasty_run[0] / "quarantine")
+    # What was stopped does not get as far as the comparison of what is used.
+    assert complete.pop("near_duplicates.jsonl")
+    assert tree(tmp_path / "quarantine") == complete
     assert not (tmp_path / "dataset").exists()
 
 
