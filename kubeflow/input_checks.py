@@ -44,11 +44,8 @@ def check_text(node: str, what: str, text: str, but: str | None = None) -> None:
     Raises:
       InputError: it has a placeholder in it.
     """
-    if _PLACEHOLDER in text and text != but:
-        raise InputError(
-            f"node {node}: {what} must not contain {_PLACEHOLDER!r}, which the backend replaces. "
-            f"Received: {text[:80]!r}"
-        )
+    if text != but:
+        _refuse_placeholder(f"node {node}: {what}", text)
 
 
 def check_parameters(node: str, task: Document, component: Document, root: Document) -> None:
@@ -115,10 +112,15 @@ def _check_value(what: str, value: Any, kind: str | None) -> None:
             f"{what} must be below 2^53 in size, since larger whole numbers are rounded there. "
             f"Received: {value}"
         )
-    if isinstance(value, str) and _PLACEHOLDER in value:
+    if isinstance(value, str):
+        _refuse_placeholder(what, value)
+
+
+def _refuse_placeholder(what: str, text: str) -> None:
+    if _PLACEHOLDER in text:
         raise InputError(
             f"{what} must not contain {_PLACEHOLDER!r}, which the backend replaces. "
-            f"Received: {value[:80]!r}"
+            f"Received: {text[:80]!r}"
         )
 
 

@@ -13,22 +13,11 @@ from components.evaluator import gate, measures, tally, verdict
 from components.evaluator.measures import Measures
 from components.evaluator.rules import Rules
 from pipeline.config import DataConfig, EvaluationConfig, PipelineConfig
+from pipeline.node_names import NODE_NAMES
 from pipeline.node_result import NodeResult
 from pipeline.report import page, summary
 from preprocessing import features
 
-NODES = (
-    "ImageExampleGen",
-    "StatisticsGen",
-    "SchemaGen",
-    "ExampleValidator",
-    "ImagePreprocessor",
-    "HorovodTrainer",
-    "LatestBlessedModel",
-    "Evaluator",
-    "ServingValidator",
-    "Pusher",
-)
 # Node, input key, node and output key that the input comes from: as in pipeline/pipeline.py.
 _INPUTS = (
     ("StatisticsGen", "examples", "ImageExampleGen", "image_facts"),
@@ -203,7 +192,7 @@ def _pushed(made: metadata_store_pb2.Artifact, folder: Path | None) -> None:
 
 def _results(outputs, state: str, failed: str | None) -> list[NodeResult]:
     results, has_failed = [], False
-    for number, node in enumerate(NODES):
+    for number, node in enumerate(NODE_NAMES):
         own = [entry for entry in _INPUTS if entry[0] == node]
         now = "failed" if node == failed else "skipped" if has_failed else state
         after = {source for _, _, source, _ in own}

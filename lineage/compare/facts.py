@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from lineage.record.flat import flat
 from lineage.record.parts import Dataset
 from lineage.record.run import Run
 
@@ -57,17 +58,6 @@ def of(run: Run) -> Facts:
         recalls=_recalls(run),
         slices=_slices(run),
     )
-
-
-def flat(values: Values, prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def _of_part(part: Any, left_out: tuple[str, ...] = ()) -> dict[str, Any]:

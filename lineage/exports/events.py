@@ -15,7 +15,8 @@ from openlineage.client import event_v2 as ol
 from openlineage.client import facet_v2 as facets
 from openlineage.client.uuid import generate_static_uuid
 
-from lineage.exports import event_datasets, settings
+from lineage.exports import event_datasets
+from lineage.record.flat import flat
 from lineage.record.parts import Node
 from lineage.record.run import Run
 
@@ -64,7 +65,7 @@ def _of_run(run: Run, state: ol.RunState, time: datetime.datetime, repository: s
         "processing_engine": facets.processing_engine_run.ProcessingEngineRunFacet(
             version=run.versions.get("tfx", ""), name="TFX", openlineageAdapterVersion=PRODUCER
         ),
-        "executionParameters": _parameters(settings.flat(run.settings)),
+        "executionParameters": _parameters(flat(run.settings)),
     }
     if state in _ENDS.values():
         of_run["errorMessage"] = _error(run)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lineage.exports import settings
 from lineage.making.artifact_files import read_lines
 from lineage.making.outputs import Outputs
+from lineage.record.flat import flat
 from lineage.record.run import Run
 from trainer_module.run_files import LOG_FILE
 
@@ -28,7 +28,7 @@ Metric = tuple[str, float, int, int]
 def parameters(run: Run, section: str = "") -> dict[str, str]:
     """The resolved config, or a section of it, by whole keys."""
     chosen = {section: run.settings.get(section, {})} if section else run.settings
-    found = settings.flat(chosen)
+    found = flat(chosen)
     return {key: _text(value) for key, value in found.items() if _text(value)}
 
 

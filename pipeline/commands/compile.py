@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from pipeline import config_file
+from pipeline.commands import config_options
 from preprocessing import failures
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
@@ -19,15 +20,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         description="Compiles the pipeline for Kubeflow Pipelines v2, from the same config. What "
         "a cluster would refuse, or fail on later, is refused here.",
     )
-    parser.add_argument("config", metavar="CONFIG", help="YAML file")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="override a value, as in data.path=/data/digits; can be given again",
-    )
+    config_options.add_options(parser, "data.path=/data/digits")
     parser.add_argument("--image", required=True, help="container image of the steps")
     parser.add_argument(
         "-o", "--output", metavar="FILE", default="pipeline.yaml", help="ends in .yaml"

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     uri = opening.store_uri_of(output_dir, args.metadata_uri)
     if args.dry_run:
         plan = _plan(output_dir, uri, args.keep_last)
-        _tell(plan, plan.items)
+        _print_items(plan, plan.items)
         print(f"would free {_size(plan.num_bytes)}")
         return failures.DONE
     with folders.locked(output_dir):
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         plan = _plan(output_dir, uri, args.keep_last)
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         done = list(removal.carry_out(plan, store, output_dir, now))
-    _tell(plan, done)
+    _print_items(plan, done)
     print(f"freed {_size(sum(item.num_bytes for item in done))}")
     return failures.DONE
 
@@ -80,7 +80,7 @@ def _plan(output_dir: Path, uri: str, keep_last: int) -> Plan:
     return plans.make(source, store, output_dir, keep_last)
 
 
-def _tell(plan: Plan, items: list[Item]) -> None:
+def _print_items(plan: Plan, items: list[Item]) -> None:
     for run_id, why in plan.kept.items():
         print(f"keeps run {run_id}: {why}")
     for line in plan.let_be:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lineage.making.recorder import Recorder
 from pipeline import config_file, node_names, preflight
+from pipeline.commands import config_options
 from pipeline.runner import session
 from preprocessing.errors import InputError
 
@@ -17,15 +18,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         description="Runs the whole pipeline on this machine. Exit status: 0 the model was "
         "pushed, 1 it was not blessed, 2 the input was wrong, 3 a step failed.",
     )
-    parser.add_argument("config", metavar="CONFIG", help="YAML file")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="override a value, as in trainer.max_epochs=3; can be given again",
-    )
+    config_options.add_options(parser, "trainer.max_epochs=3")
     parser.add_argument(
         "--output_dir", metavar="DIR", help="folder of the results (runs/<name of the config>)"
     )

@@ -72,24 +72,20 @@ def remove_abandoned(parent: str | Path) -> list[Path]:
       What was removed.
     """
     removed = []
-    for folder in Path(parent).glob(f".*{SUFFIX}"):
-        try:
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:  # its owner has just published or removed it
-            continue
-        try:
-            if _is_abandoned(lock):
-                logging.info("removing %s, which a killed run left", folder)
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
-        finally:
-            os.close(lock)
+    for folder in _abandoned(parent):
+        logging.info("removing %s, which a killed run left", folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        removed.append(folder)
     return removed
 
 
 def abandoned(parent: str | Path) -> list[Path]:
     """The staging folders in `parent` that no living process owns; they stay."""
-    found = []
+    return list(_abandoned(parent))
+
+
+def _abandoned(parent: str | Path) -> Iterator[Path]:
+    """The folders of `abandoned`, each locked until the next one is asked for."""
     for folder in sorted(Path(parent).glob(f".*{SUFFIX}")):
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -97,10 +93,9 @@ def abandoned(parent: str | Path) -> list[Path]:
             continue
         try:
             if _is_abandoned(lock):
-                found.append(folder)
+                yield folder
         finally:
             os.close(lock)
-    return found
 
 
 def _make_locked(parent: Path, name: str) -> tuple[Path, int]:

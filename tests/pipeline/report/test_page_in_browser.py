@@ -7,6 +7,8 @@ import made_pages
 import pytest
 from playwright.sync_api import expect
 
+from pipeline.node_names import NODE_NAMES
+
 KINDS = {
     "blessed": {},
     "not blessed": {"min_top_1": 0.99},
@@ -71,7 +73,7 @@ def test_graph_goes_step_by_step(made, open_page):
     page.get_by_role("button", name="One step more").click()
     assert {"ImageExampleGen", "SchemaGen", "ExampleValidator", "served"} <= shown()
     page.get_by_role("button", name="Whole graph").click()
-    assert shown() == {*made_pages.NODES, "data", "served"}
+    assert shown() == {*NODE_NAMES, "data", "served"}
     expect(page.get_by_role("button", name="One step more")).to_be_disabled()
     # The way from the data to the served model: an edge between each two of its six stations.
     expect(graph.locator("path.edge.way")).to_have_count(5)

@@ -1,11 +1,11 @@
-"""The settings of a run as a flat list."""
+"""The settings of a run, and other nested values, as a flat list."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Settings by their whole keys, as in `trainer.max_epochs`.
+    """Nested values by their whole keys, as in `trainer.max_epochs`.
 
     Args:
       values: by section.
