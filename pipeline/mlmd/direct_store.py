@@ -20,6 +20,9 @@ CALL_TIMEOUT_SECS = 300
 _LOGS_CONNECTIONS = "ConnectionConfig: %s"
 logging.getLogger("absl").addFilter(lambda record: record.msg != _LOGS_CONNECTIONS)
 
+# What SQLite says to those who open a new file while another one makes its tables.
+_OTHERS_MAKE_TABLES = ("concurrent", "is locked", "already exists")
+
 _REGISTERS_TYPES = ("PutArtifactType", "PutContextType", "PutExecutionType", "PutTypes")
 
 
@@ -111,5 +114,8 @@ def _not_open(error: Exception, uri: StoreUri) -> StoreAwayError:
     if uri.scheme == "mysql" and "mysql_real_connect failed" in said:
         said = f"{uri.user!r} must log in by mysql_native_password, all that ML Metadata knows"
         return StoreAwayError(said, lasting=True)
-    # What passes is a lost connection, or that others make the tables right now.
-    return StoreAwayError(said, lasting=uri.scheme == "sqlite" or "library version" in said)
+    # What passes is a lost connection, or that others make the tables right now. A file has no
+    # connection to lose.
+    makes_tables = any(sign in said.lower() for sign in _OTHERS_MAKE_TABLES)
+    is_lasting = uri.scheme == "sqlite" and not makes_tables
+    return StoreAwayError(said, lasting=is_lasting or "library version" in said)

@@ -1,8 +1,11 @@
 """ML Metadata on real servers: any text, many writers, restarts, refusals."""
 
 import collections
+import contextlib
 import os
+import shutil
 import signal
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -148,6 +151,41 @@ def test_many_writers_make_one_store(uri):
         assert sorted(kind.name for kind in kinds) == [f"type-{n}" for n in range(3)]
     assert len(store.get_executions()) == 9
     assert len(store.get_contexts()) == 3
+
+
+def half_made(store: Path) -> None:
+    """What is there while another process makes the tables of a new store."""
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        database.execute("DROP TABLE Type")
+
+
+def locked(store: Path) -> sqlite3.Connection:
+    """What is there while another process writes; until the connection is closed."""
+    database = sqlite3.connect(store, check_same_thread=False)
+    database.execute("BEGIN EXCLUSIVE")
+    return database
+
+
+def test_new_file_is_waited_for_while_others_make_its_tables(tmp_path):
+    uri, whole = StoreUri("sqlite", path=str(tmp_path / "m.sqlite")), tmp_path / "whole.sqlite"
+    connected(uri)
+    shutil.copy(uri.path, whole)
+    half_made(Path(uri.path))
+    with pytest.raises(InputError, match=r"subset of tables.*tried for 0.1 s"):
+        connected(uri, wait_secs=0.1)
+    made = threading.Timer(0.5, os.replace, (whole, uri.path))
+    made.start()
+    assert open_store(connected(uri)).get_execution_types() == []
+    made.join()
+
+
+def test_file_is_waited_for_while_others_write(tmp_path):
+    uri = StoreUri("sqlite", path=str(tmp_path / "m.sqlite"))
+    connected(uri)
+    written = threading.Timer(0.5, locked(Path(uri.path)).close)
+    written.start()
+    assert open_store(connected(uri)).get_execution_types() == []
+    written.join()
 
 
 def run_small(uri: StoreUri, folder: Path, first_run: int, text: str) -> None:
