@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from browser import chromium, open_page
 from digits_records import digits_dir, make_tiny
+from kubernetes_server import api_server
 from PIL import Image
 from store_servers import mariadb, mlmd_service, postgresql
 
 pytest_plugins = ["deadlines"]
 # Fixtures of another file that all tests may use.
 __all__ = [
+    "api_server",
     "chromium",
     "digits_dir",
     "make_tiny",
