@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from preprocessing import failures
+from preprocessing import failures, lean_import
 from preprocessing.errors import InputError
 from preprocessing.field_text import FieldText, field_texts
 from preprocessing.settings import Settings, read_settings
@@ -119,6 +119,7 @@ def run_command(name: str, function: Callable[[], int]) -> int:
       The exit status: what `function` says; 2 the input was wrong, 3 a step failed, and 130 for
       Ctrl-C.
     """
+    lean_import.install()
     try:
         return function()
     except InputError as error:

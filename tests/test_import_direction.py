@@ -22,6 +22,7 @@ SHARED = (
     "preprocessing.problems",
     "preprocessing.failures",
     "preprocessing.files",
+    "preprocessing.lean_import",
 )
 # What others may use of the trainer where they do not run it.
 TRAINER_FILES = (

@@ -6,6 +6,7 @@ With `-` instead of flags, the settings come as a JSON object from standard inpu
 import sys
 from collections.abc import Sequence
 
+from preprocessing import lean_import
 from preprocessing.errors import InputError
 from trainer_module import flags, rank
 from trainer_module.config import TrainConfig
@@ -14,6 +15,7 @@ from trainer_module.job import host_name, processes, rank_config, rank_env, supe
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a training; returns the exit status."""
+    lean_import.install()
     try:
         if list(arguments) == ["-"]:
             return run(rank_config.parse(sys.stdin.read(), "standard input"))

@@ -61,7 +61,7 @@ def inference_benchmark(training: Training) -> dict[str, Any]:
       batch size, images a second, and the milliseconds of a batch.
     """
     config = training.config
-    dataset = training.eval_dataset().repeat().take(WARM_UP_STEPS + config.benchmark_steps)
+    dataset = training.eval_dataset.repeat().take(WARM_UP_STEPS + config.benchmark_steps)
     weights = [variable.read_value() for variable in training.state.model_variables()]
     secs, images = training.evaluation.time_batches(dataset, weights, WARM_UP_STEPS)
     result = {

@@ -106,7 +106,7 @@ def _export(training: Training, named: Mapping[str, np.ndarray]) -> None:
     options = FileOptions((red, green, blue), config.max_side_px, config.gray16, config.max_pixels)
     model = ServedModel(network, folded, training.class_names, config.eval_img_size, options)
     export(model, Path(config.model_dir) / EXPORT_FOLDER)
-    variants.write(config, training.eval_dataset(), model, folded, training.log.message)
+    variants.write(config, training.eval_dataset, model, folded, training.log.message)
     vectors = [
         layout.join_arrays(named)
         for layout in (network.kernels, network.vectors, network.statistics)

@@ -1,5 +1,6 @@
 """The state of one training: what it reads, computes with and writes to."""
 
+import functools
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
@@ -143,11 +144,12 @@ class Training:
         mine = range(self.ranks.rank, len(self.eval_index), self.ranks.size)
         size = self.config.eval_batch_size
         return bad_records.named_batches(
-            self.eval_dataset(), self.eval_index, lambda number: mine[number * size :][:size]
+            self.eval_dataset, self.eval_index, lambda number: mine[number * size :][:size]
         )
 
+    @functools.cached_property
     def eval_dataset(self) -> tf.data.Dataset:
-        """This rank's share of the evaluation split."""
+        """This rank's share of the evaluation split; traced once, however often it is read."""
         return input_pipeline.eval_dataset(
             self.eval_index, self.config, len(self.class_names), self.ranks
         )

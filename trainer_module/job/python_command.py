@@ -12,6 +12,7 @@ _PROGRAM = (
     "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
     "_, root, folder, module, *arguments = sys.argv; sys.path.append(root); "
     "import os; os.chdir(folder); sys.argv[1:] = arguments; "
+    "from preprocessing import lean_import; lean_import.install(); "
     "import runpy; runpy.run_module(module, run_name='__main__', alter_sys=True)"
 )
 _ROOT = Path(__file__).resolve().parents[2]
