@@ -14,6 +14,7 @@ from digits_records import digits_dir, make_tiny
 from kubernetes_server import api_server
 from PIL import Image
 from store_servers import mariadb, mlmd_service, postgresql
+from trainings import trained, undisturbed
 
 pytest_plugins = ["deadlines"]
 # Fixtures of another file that all tests may use.
@@ -26,6 +27,8 @@ __all__ = [
     "mlmd_service",
     "open_page",
     "postgresql",
+    "trained",
+    "undisturbed",
 ]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shared_folder
 from PIL import Image
 
 from preprocessing import features
@@ -50,9 +51,12 @@ def write_records(path: Path, records: list[bytes]) -> None:
 @pytest.fixture(scope="session")
 def digits_dir(tmp_path_factory) -> Path:
     """Handwritten digits: three training shards and one evaluation shard, with class names."""
+    return shared_folder.make_once(tmp_path_factory, "digits", _write_digits)
+
+
+def _write_digits(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
-    folder = tmp_path_factory.mktemp("digits")
     digits = load_digits()
     images = (digits.images * 255 / 16).round().astype(np.uint8)
     records = [
@@ -63,7 +67,6 @@ def digits_dir(tmp_path_factory) -> Path:
         write_records(folder / features.shard_name("train", shard, 3), train[shard::3])
     write_records(folder / features.shard_name("eval", 0, 1), rest[:EVAL_EXAMPLES])
     (folder / features.CLASS_NAMES_FILE).write_text("".join(f"{n}\n" for n in range(10)))
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import fresh_process
 import psutil
+import pytest
+import shared_folder
 import yaml
 
 from trainer_module import rank
@@ -91,3 +94,21 @@ def checkpoints(config: TrainConfig) -> set[Path]:
 def summary(config: TrainConfig) -> dict:
     """The summary of a training that has ended."""
     return json.loads((Path(config.model_dir) / "train_summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def trained(make_tiny, tmp_path_factory) -> Path:
+    """The folder of a whole tiny training, from the command line; a module's own copy."""
+
+    def train_in(folder: Path) -> None:
+        config = make_tiny(folder / "model")
+        end(start(config), config)
+
+    shared = shared_folder.make_once(tmp_path_factory, "trained", train_in)
+    return shutil.copytree(shared / "model", tmp_path_factory.mktemp("trained") / "model")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained) -> dict:
+    """The summary of a training that nobody disturbed, and its folder."""
+    return {**json.loads((trained / "train_summary.json").read_text()), "model_dir": trained}

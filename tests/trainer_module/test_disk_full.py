@@ -9,7 +9,7 @@ from pathlib import Path
 import fresh_process
 import pytest
 import small_disk
-from trainings import output_file, train
+from trainings import output_file
 
 from preprocessing.files import new_file
 from preprocessing.files.disk_full import DiskFullError
@@ -73,9 +73,8 @@ def test_a_checkpoint_without_space_ends_the_training_once(make_tiny, tmp_path, 
     assert all(json.loads(line) for line in lines)
 
 
-def test_an_export_without_space_leaves_the_one_before(make_tiny, tmp_path, on_small_disk):
-    config = make_tiny(tmp_path / "model")
-    train(config)
+def test_an_export_without_space_leaves_the_one_before(trained, make_tiny, tmp_path, on_small_disk):
+    config = make_tiny(shutil.copytree(trained, tmp_path / "model"))
     names = ("checkpoints", "export", "best.weights.h5", "parity.tfrecord", "train_summary.json")
     before = contents(tmp_path / "model", *names)
     assert len(before) > 8

@@ -28,12 +28,6 @@ def cut_off(make_tiny, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def undisturbed(make_tiny, tmp_path_factory) -> dict:
-    """The summary of a training that nobody cut off."""
-    return train(make_tiny(tmp_path_factory.mktemp("undisturbed") / "model"))
-
-
 @pytest.fixture
 def continued(cut_off, make_tiny, tmp_path) -> Callable[..., TrainConfig]:
     """A copy of the training that was cut off, with changes of its settings."""
@@ -90,7 +84,7 @@ def test_what_does_not_change_the_weights_does_not_change_them(undisturbed, cont
 
 
 def test_begins_anew_after_a_change_of_code_where_that_is_wanted(undisturbed, continued):
-    config = continued(restart_on_code_change=True)
+    config = continued(restart_on_code_change=True, mode="train")
     pretend_other_code(config)
     result = train(config)
     assert "the training begins anew" in output(config)
@@ -100,7 +94,7 @@ def test_begins_anew_after_a_change_of_code_where_that_is_wanted(undisturbed, co
 
 
 def test_goes_on_with_another_batch_and_for_longer(continued):
-    config = continued(train_batch_size=32, max_epochs=6)
+    config = continued(train_batch_size=32, max_epochs=6, mode="train")
     images = reached(config) * 16
     result = train(config)
     assert result["resumed_from_step"] == images // 32

@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
 from trainings import checkpoints, end, output, start_rank, train, wait_until
 
 from trainer_module.config import TrainConfig
@@ -27,14 +26,6 @@ def last_step(config: TrainConfig) -> int:
     return max(
         (json.loads(line).get("step", 0) for line in lines if line.endswith("\n")), default=0
     )
-
-
-@pytest.fixture(scope="module")
-def undisturbed(make_tiny, tmp_path_factory) -> dict:
-    """The summary of a training that nobody killed, from the command line, and its folder."""
-    config = make_tiny(tmp_path_factory.mktemp("undisturbed") / "model")
-    end(trainings.start(config), config)
-    return {**trainings.summary(config), "model_dir": Path(config.model_dir)}
 
 
 def test_leaves_what_the_contract_names(undisturbed):
