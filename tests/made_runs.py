@@ -66,12 +66,13 @@ def corpus(train: int = 6, evaluation: int = 4, classes: Sequence[str] = ("cat",
 class MadeRuns:
     """An output folder with a store, to which runs are added."""
 
-    def __init__(self, folder: Path, where: connection.Connection | None = None):
+    def __init__(self, folder: Path, where: connection.Connection | None = None, count: int = 0):
+        """`count` runs are in the folder already."""
         self.folder, self.artifacts = folder, folder / "artifacts"
         folder.mkdir(parents=True, exist_ok=True)
         self.connection = where or connection.locate("", folder / "metadata.sqlite")
         self.store = connection.open_store(self.connection)
-        self.count = 0
+        self.count = count
 
     def start(self, run_id: str = "", **settings: Any) -> "MadeRun":
         """A run that has begun, and is recorded as such."""

@@ -4,6 +4,7 @@ import datetime
 import fcntl
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -22,10 +23,9 @@ from pipeline.mlmd import connection, names
 TRAINER = "HorovodTrainer"
 
 
-@pytest.fixture
-def runs(tmp_path) -> MadeRuns:
-    """Of the oldest to the newest: blessed, served by override, refused, cached, refused."""
-    runs = MadeRuns(tmp_path / "out")
+def make_runs(folder: Path) -> MadeRuns:
+    """Of the oldest to the newest: blessed, refused, refused, refused with data of the cache."""
+    runs = MadeRuns(folder)
     runs.whole("blessed", model=b"a" * 1000)
     runs.whole("refused", model=b"b" * 1000, right=2, blessed=False, images=corpus(train=8))
     first = runs.start("data")
@@ -40,6 +40,24 @@ def runs(tmp_path) -> MadeRuns:
     second.evaluate(3, 10, False)
     second.end()
     return runs
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with `out`, the output folder of these runs, and a copy of it."""
+    folder = tmp_path_factory.mktemp("made")
+    make_runs(folder / "out")
+    shutil.copytree(folder / "out", folder / "as made")
+    return folder
+
+
+@pytest.fixture
+def runs(made) -> MadeRuns:
+    """The runs of `make_runs`; records hold absolute paths, so each test has them in one place."""
+    for path in (made / "out").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(made / "as made", made / "out", dirs_exist_ok=True)
+    return MadeRuns(made / "out", count=4)
 
 
 def prune(capsys, runs: MadeRuns, *more: str, keep: int = 1, status: int = 0) -> str:
@@ -110,7 +128,8 @@ def test_served_model_stays_as_long_as_it_is_served(capsys, runs):
     assert not model_files(runs, "served")
 
 
-def test_dry_run_says_the_same_and_changes_nothing(capsys, runs):
+def test_dry_run_says_the_same_and_changes_nothing(capsys, tmp_path):
+    runs = make_runs(tmp_path / "out")  # a copy's files would be looked at anew
     before, stored = contents(runs.folder), runs.store.get_artifacts()
     would = prune(capsys, runs, "--dry-run")
     assert contents(runs.folder) == before

@@ -54,7 +54,7 @@ def test_beams_workers_do_not_take_a_persons_files_for_libraries(
         (person / f"{name}.py").write_text("raise SystemExit('taken for a library')\n")
     monkeypatch.chdir(person)
     small_corpus.rename("corpus")
-    workers = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    workers = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
     assert command.main(["corpus", "out [1]*?", *workers]) == failures.DONE, capfd.readouterr().err
     assert "60 used" in capfd.readouterr().out
     assert Path.cwd() == person

@@ -13,7 +13,7 @@ import fresh_process
 import numpy as np
 import pytest
 import steps_of_ranks
-from steps_of_ranks import TIMELINES
+from steps_of_ranks import COMBINATIONS, TIMELINES
 
 # One job does it all, some 60 s on two idle cores.
 pytestmark = pytest.mark.timeout(600)
@@ -74,7 +74,7 @@ def test_compressed_gradients_are_nearly_the_same(job):
 
 def test_amp_xla_and_accumulation_work_together_on_two_ranks(job):
     first, second = (results(job, "combinations", rank) for rank in range(2))
-    assert len(first) == 8
+    assert len(first) == len(COMBINATIONS)
     assert first == second
     for name, result in first.items():
         assert result["losses"][-1] < 0.9 * result["losses"][0], name
