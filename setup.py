@@ -61,8 +61,8 @@ setuptools.setup(
     ],
     extras_require={
         "horovod": ["horovod==0.28.1"],  # needs cmake and g++: tools/setup.sh
-        # `effnet compile` and the steps on a cluster; what talks to Kubernetes.
-        "kubeflow": ["kfp>=2.5,<3", "kubernetes>=12"],
+        # `effnet compile`, `effnet submit` and the steps on a cluster; what talks to Kubernetes.
+        "kubeflow": ["kfp>=2.5,<3", "kubernetes>=12", "requests>=2.31,<3"],
         # What Beam needs for data.path on s3://, gs:// and hdfs://.
         "aws": ["boto3>=1.28,<2"],
         "gcp": ["google-cloud-storage>=2.18,<4"],

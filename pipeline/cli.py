@@ -15,10 +15,13 @@ from pipeline.commands import (
     prune,
     run,
     runs,
+    submit,
     train,
 )
 from preprocessing import command_line
 
+# In the order in which --help lists them.
+_COMMANDS = (demo_data, run, train, predict, evaluate, bless, runs, lineage, prune, compile, submit)
 # What --version tells, beside our own.
 _SHOWN_PACKAGES = ("tensorflow", "tfx", "apache-beam", "horovod")
 
@@ -73,7 +76,7 @@ def _parsers() -> tuple[command_line.Parser, argparse._SubParsersAction]:
     commands = parser.add_subparsers(
         metavar="COMMAND", dest="command", required=True, title="commands"
     )
-    for command in (demo_data, run, train, predict, evaluate, bless, runs, lineage, prune, compile):
+    for command in _COMMANDS:
         command.add_parser(commands)
     return parser, commands
 

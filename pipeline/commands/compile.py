@@ -34,11 +34,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.output)
     if path.suffix != ".yaml":
         raise InputError(f"--output must end in .yaml. Received: {args.output!r}")
-    if importlib.util.find_spec("kfp") is None:
-        raise InputError(
-            "`effnet compile` needs the package kfp, which is not installed; install the extra "
-            "`kubeflow`, as `make setup` does"
-        )
+    need_kfp("effnet compile")
     with OutputCapture() as capture, capture.to_file(Path("/dev/null")):
         from kubeflow import compile as compiler  # brings TFX, which takes seconds and prints
 
@@ -51,6 +47,15 @@ def run(args: argparse.Namespace) -> int:
     for note in _notes(config):
         print(f"note: {note}")
     return failures.DONE
+
+
+def need_kfp(command: str) -> None:
+    """Refuses a command that needs the package kfp, where that is not installed."""
+    if importlib.util.find_spec("kfp") is None:
+        raise InputError(
+            f"`{command}` needs the package kfp, which is not installed; install the extra "
+            "`kubeflow`, as `make setup` does"
+        )
 
 
 def _notes(config) -> list[str]:

@@ -9,7 +9,7 @@ from lineage.reading.finding import MIN_DIGEST_CHARS
 from lineage.reading.source import RunSource
 from lineage.record.run import RunLine
 from lineage.views import compare_text, runs_table
-from pipeline.commands import where_runs_are
+from pipeline.commands import cluster_options, where_runs_are
 from preprocessing import failures
 from preprocessing.errors import InputError
 
@@ -56,6 +56,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "(%(default)s)",
     )
     where_runs_are.add_options(parser)
+    cluster = parser.add_argument_group(
+        "runs on Kubeflow Pipelines", "with --host: what that server knows of runs of our pipelines"
+    )
+    cluster_options.add_options(cluster, required=False)
+    cluster.add_argument(
+        "--pipeline", metavar="NAME", default="", help="only the runs of this pipeline"
+    )
     parser.set_defaults(function=run)
 
 
@@ -64,6 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if args.last is not None and args.last < 1:
         raise InputError(f"--last must be 1 or more. Received: {args.last}")
     args.json = args.json or args.format == JSON
+    if args.host is not None:
+        return _on_cluster(args)
+    if args.namespace or args.token_file or args.pipeline:
+        raise InputError("--namespace, --token_file and --pipeline need --host")
     if args.format == HTML and args.compare is None:
         raise InputError("--format html needs --compare; each run's report is in reports/")
     if args.compare is not None and (args.last is not None or args.data is not None):
@@ -83,6 +94,28 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(runs_table.as_json(lines) if args.json else runs_table.text(lines))
     if hidden and is_short and args.last is None:
+        print(f"the newest {SHOWN_RUNS}; --last N shows more")
+    return failures.DONE
+
+
+def _on_cluster(args: argparse.Namespace) -> int:
+    others = ("compare", "data", "output_dir", "metadata_uri", "records")
+    wrong = [f"--{name}" for name in others if getattr(args, name) is not None]
+    if wrong or args.format == HTML:
+        raise InputError(
+            "--host lists what a server knows, with --last, --json, --namespace and --pipeline; "
+            f"records are read with --records. Received: {' '.join(wrong) or '--format html'}"
+        )
+    client = cluster_options.client(args)
+    from kubeflow.submission import listing
+
+    limit = args.last or (None if args.json else SHOWN_RUNS)
+    found = listing.runs(
+        client, namespace=args.namespace, pipeline=args.pipeline, limit=limit and limit + 1
+    )
+    is_hidden, found = bool(limit and len(found) > limit), found[:limit]
+    print(listing.as_json(found) if args.json else listing.text(found))
+    if is_hidden and args.last is None:
         print(f"the newest {SHOWN_RUNS}; --last N shows more")
     return failures.DONE
 

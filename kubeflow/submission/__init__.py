@@ -1,0 +1,1 @@
+"""Submitting a compiled pipeline to Kubeflow Pipelines, following its run, and listing runs."""
