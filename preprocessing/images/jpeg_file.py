@@ -115,15 +115,40 @@ class JpegFile:
         if self.frames > 1:
             raise ValueError("Invalid JPEG file structure: two SOF markers")
         frame = next((s for s in self._segments if s.marker in _FRAMES), None)
-        scan = next((s for s in self._segments if s.marker == _SCAN), None)
+        scan = self._first_scan
         if frame is None or scan is None:
             raise ValueError("premature end: there is no SOF or no SOS, the header of a scan")
-        # In almost all files one scan is all.
-        progressive = self.frame in _PROGRESSIVE
-        if progressive or self.data[scan.begin + 2] != self.components:
+        if not self.is_one_scan:
             header = self.data[frame.begin + 2 : frame.end]
             scans = self.data[scan.begin : scan.end]
+            progressive = self.frame in _PROGRESSIVE
             jpeg_scans.check(scans, header[6 : 6 + 3 * self.components : 3], progressive)
+
+    @property
+    def _first_scan(self) -> _Segment | None:
+        return next((s for s in self._segments if s.marker == _SCAN), None)
+
+    @property
+    def pixels_at(self) -> int:
+        """Where the compressed pixels of the first scan begin in the file."""
+        return self._first_scan.pixels
+
+    @property
+    def scan_tables(self) -> tuple[int, ...]:
+        """The Huffman tables of the first scan's components, as 16 * DC's number + AC's."""
+        begin = self._first_scan.begin + 2
+        return tuple(self.data[begin + 2 : begin + 1 + 2 * self.data[begin] : 2])
+
+    def bodies(self, marker: int) -> list[bytes]:
+        """The segments of a kind, by their marker's second byte, without marker and length."""
+        found = [segment for segment in self._segments if segment.marker == marker]
+        return [self.data[segment.begin + 2 : segment.end] for segment in found]
+
+    @property
+    def is_one_scan(self) -> bool:
+        """Whether one scan gives all components in full, as in almost all files."""
+        in_first = self.data[self._first_scan.begin + 2]
+        return self.frame not in _PROGRESSIVE and in_first == self.components
 
     def plain(self, *, without_filling: bool = False) -> bytes:
         """The first picture without metadata, with an end, and with nothing behind it.

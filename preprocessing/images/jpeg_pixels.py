@@ -10,12 +10,10 @@ import io
 import simplejpeg
 from PIL import Image, JpegImagePlugin
 
+from preprocessing.images import jpeg_blocks
 from preprocessing.images.jpeg_file import JpegFile
-from preprocessing.images.unusable import UNSUPPORTED, UnusableImageError
 
 _SCALES = (8, 4, 2)
-# Of the first component, where the others have one column and row: 4:4:4, 4:2:2 and so on.
-_USUAL_SAMPLING = (0x11, 0x12, 0x21, 0x22, 0x41, 0x14)
 _UNKNOWN_SAMPLING = "Could not determine subsampling"
 _FILLED_END = "extraneous bytes before marker 0xd9"
 
@@ -39,7 +37,12 @@ def strict_pixels(file: JpegFile, data: bytes, at_least: tuple[int, int] | None)
     if file.components == 1:
         return Image.fromarray(simplejpeg.decode_jpeg(data, "GRAY", **limits)[..., 0])
     if file.components == 3:
-        return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", **limits))
+        try:
+            return Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", **limits))
+        except ValueError as error:
+            if _UNKNOWN_SAMPLING not in str(error):
+                raise
+            jpeg_blocks.check(data)
     if file.components == 4:
         # Pillow knows which of them are stored inverted.
         simplejpeg.decode_jpeg(data, "CMYK", **limits)
@@ -75,10 +78,6 @@ def decode(file: JpegFile, at_least: tuple[int, int] | None) -> tuple[Image.Imag
     try:
         return strict_pixels(file, plain, at_least), plain
     except ValueError as error:
-        first, *others = file.sampling or (0,)
-        unusual = first not in _USUAL_SAMPLING or others != [0x11, 0x11]
-        if _UNKNOWN_SAMPLING in str(error) and file.components == 3 and unusual:
-            raise UnusableImageError(UNSUPPORTED, "JPEG with an unusual colour sampling") from None
         if _FILLED_END not in str(error):
             raise
         # Zeros that no pixel comes from do no harm: without them libjpeg misses nothing then.
