@@ -21,3 +21,14 @@ RUN_FILES = (
 )
 # What the serving check found, in ServingValidator's blessing.
 SERVING_CHECK_FILE = "serving_check.json"
+
+# Of a pushed model: what serves it beside the push folder, where, under which name of its own, for
+# how many images its answers were compared, and their largest difference.
+SERVED_BY = "served_by"
+SERVED_AT = "served_at"
+SERVED_REVISION = "served_revision"
+SERVED_IMAGES = "served_images"
+SERVED_DIFFERENCE = "served_max_difference"
+
+# Of a training's run: images and the probabilities that the training path gives them.
+PARITY_FILE = "parity.tfrecord"

@@ -80,6 +80,10 @@ def _run(args: argparse.Namespace, beam_args: list[str]) -> int:
         launcher_input.prepare_folders(values)
         step = _to_tfx(values, inputs_spec)
         properties = step.properties
+        if properties.get("kserve"):
+            from kubeflow import kserve  # only such a step needs Kubernetes' client
+
+            kserve.register()
         _add_looked_up(args.driver_class_path, step)
         _execute(args.executor_class_path, beam_args, step, values["outputs"]["outputFile"])
         text = _finish(step, recorder.place)

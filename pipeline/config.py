@@ -12,6 +12,7 @@ from pydantic import Field
 
 from components.example_validator.limits import Limits
 from pipeline import node_names, store_uri
+from pipeline.kserve_config import BUCKETS_OF_KSERVE, KServeConfig
 from pipeline.kubeflow_config import KubeflowConfig
 from preprocessing.ingest.options import IngestOptions
 from preprocessing.settings import Float, Settings
@@ -155,6 +156,18 @@ class ServingConfig(Settings):
     """What the model is for, and what it is not for: stands in the model card."""
     license: str = ""
     """Licence of the model, as in apache-2.0: stands in the model card."""
+    kserve: KServeConfig = KServeConfig()
+    """Serving by KServe; see below."""
+
+    @pydantic.model_validator(mode="after")
+    def _kserve_finds_the_versions(self) -> "ServingConfig":
+        is_bucket = self.push_dir.startswith(BUCKETS_OF_KSERVE)
+        if self.kserve.enabled and not self.kserve.storage_uri and not is_bucket:
+            raise ValueError(
+                "kserve.storage_uri must be set, as in pvc://CLAIM/serving/digits for a push_dir "
+                "on a volume: KServe does not see this machine's folders"
+            )
+        return self
 
 
 class PipelineSection(Settings):

@@ -157,12 +157,16 @@ def create_pipeline(
         parity_tolerance=config.serving.parity_tolerance,
     )
 
-    # Publishes the model as the newest version, if both checks said yes.
+    # Publishes the model as the newest version, if both checks said yes, and lets KServe serve it.
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"],
         push_dir=push_dir,
+        kserve=config.serving.kserve.options(
+            config.serving.model_name, push_dir, config.serving.parity_tolerance
+        ),
+        model_run=trainer.outputs["model_run"],
     )
 
     return tfx_pipeline.Pipeline(

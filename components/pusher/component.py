@@ -14,12 +14,14 @@ class PusherSpec(types.ComponentSpec):
 
     PARAMETERS = {
         "push_dir": ExecutionParameter(type=str),
+        "kserve": ExecutionParameter(type=str, optional=True),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
         "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
         "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
+        "model_run": ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
     }
     OUTPUTS = {"pushed_model": ChannelParameter(type=standard_artifacts.PushedModel)}
 
@@ -36,6 +38,7 @@ class Pusher(base_component.BaseComponent):
       - `model`: the `Model` to push.
       - `model_blessing`: `ModelBlessing` of the evaluation.
       - `infra_blessing`: `InfraBlessing` of the serving check.
+      - `model_run`: the `ModelRun` of the training, where a service is asked for its answers.
 
     Component `outputs`:
       - `pushed_model`: `PushedModel`, a copy of what was pushed, with the custom properties
@@ -52,6 +55,8 @@ class Pusher(base_component.BaseComponent):
         model_blessing: types.BaseChannel,
         infra_blessing: types.BaseChannel,
         push_dir: str,
+        kserve: str = "",
+        model_run: types.BaseChannel | None = None,
     ):
         """Makes the node.
 
@@ -60,7 +65,10 @@ class Pusher(base_component.BaseComponent):
           model_blessing: what the evaluation said.
           infra_blessing: what the serving check said.
           push_dir: folder that gets one sub-folder a version, named by a number.
+          kserve: options of the InferenceService that serves it, as JSON; empty: none does.
+          model_run: what the training left, whose parity images such a service has to answer.
         """
+        served = {"kserve": kserve, "model_run": model_run} if kserve else {}
         super().__init__(
             PusherSpec(
                 model=model,
@@ -68,6 +76,7 @@ class Pusher(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 push_dir=push_dir,
                 code_digest=code_digest("components.pusher"),
+                **served,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )

@@ -14,7 +14,10 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components import progress, saved_models
+from components.pusher import deployment
 from components.pusher import push_dir as folder
+from components.stored_names import PARITY_FILE
+from preprocessing.errors import InputError
 
 # Servers take only names that are numbers. The name goes on with the second of its push.
 _TEMPORARY_PREFIX = ".pushing-"
@@ -47,9 +50,48 @@ class Executor(tfx_executor.Executor):
         progress.report("pushing")
         # The artifact first: what fails here must not leave a version that nobody knows of.
         io_utils.copy_dir(model, pushed.uri)
-        version = push(model, exec_properties["push_dir"], int(time.time()))
-        destination = saved_models.version_dir(exec_properties["push_dir"], version)
+        push_dir, kserve = exec_properties["push_dir"], exec_properties.get("kserve", "")
+        known = saved_models.versions(push_dir)
+        version = push(model, push_dir, int(time.time()))
+        destination = saved_models.version_dir(push_dir, version)
+        if kserve:
+            run_uri = artifact_utils.get_single_uri(input_dict["model_run"])
+            deployed = deploy(
+                deployment.Pushed(
+                    kserve,
+                    version,
+                    posixpath.join(run_uri, PARITY_FILE),
+                    # What is not served must not be what the next model is compared with.
+                    withdraw=lambda: None if version in known else fileio.rmtree(destination),
+                )
+            )
+            for name, value in deployed.properties().items():
+                _set(pushed, name, value)
         self._MarkPushed(pushed, pushed_destination=destination, pushed_version=str(version))
+
+
+def deploy(pushed: deployment.Pushed) -> deployment.Deployment:
+    """Lets KServe serve a version.
+
+    Raises:
+      InputError: nothing here can talk to a cluster.
+    """
+    if deployment.KSERVE not in deployment.DEPLOYERS:
+        pushed.withdraw()
+        raise InputError(
+            "serving.kserve needs the package kubernetes and a cluster: `effnet run` where "
+            "kubectl works, or a pipeline of `effnet compile`; or set serving.kserve.enabled=false"
+        )
+    return deployment.DEPLOYERS[deployment.KSERVE](pushed)
+
+
+def _set(artifact: types.Artifact, name: str, value: str | int | float) -> None:
+    if isinstance(value, str):
+        artifact.set_string_custom_property(name, value)
+    elif isinstance(value, int):
+        artifact.set_int_custom_property(name, value)
+    else:
+        artifact.set_float_custom_property(name, value)
 
 
 def push(model: str, push_dir: str, now_secs: int) -> int:

@@ -19,10 +19,9 @@ from tfx.utils import io_utils
 
 from components import progress, saved_models
 from components.serving_validator import warm_up_requests
-from components.stored_names import SERVING_CHECK_FILE
+from components.stored_names import PARITY_FILE, SERVING_CHECK_FILE
 from preprocessing.files.plain_path import plain_path
 
-PARITY_FILE = "parity.tfrecord"
 EXTRA_EXPORTS_FILE = "extra_exports/extra_exports.json"
 PROBE = Path(__file__).with_name("probe.py")
 # Loading, tracing and the repeated batches of a large model stay far below this.

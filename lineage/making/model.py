@@ -6,7 +6,7 @@ from typing import Any
 
 from components.content_digest import digest_of_files, digest_of_folder
 from components.evaluator import predictions, verdict
-from components.stored_names import JOB_CONFIG, SERVING_CHECK_FILE
+from components.stored_names import JOB_CONFIG, SERVED_AT, SERVED_BY, SERVING_CHECK_FILE
 from lineage.making.artifact_files import read_json
 from lineage.making.outputs import Outputs
 from lineage.record.parts import (
@@ -109,6 +109,8 @@ def _push(node: Node, artifact: Artifact) -> Push | None:
         destination=str(said.get("pushed_destination", "")),
         time=artifact.made,
         override=override,
+        served_by=str(said.get(SERVED_BY, "")),
+        served_at=str(said.get(SERVED_AT, "")),
     )
 
 

@@ -185,6 +185,10 @@ class Push(Part):
     destination: str
     time: Time | None = None
     override: Override | None = None
+    served_by: str = ""
+    """What serves it beside the push folder, as in kserve:NAMESPACE/NAME."""
+    served_at: str = ""
+    """Where that is asked."""
 
 
 class Node(Part):

@@ -207,6 +207,8 @@ def _pushed(run: Run) -> Iterator[str]:
         yield "no"
     for push in run.pushes:
         yield f"version {push.version}, {words.when(push.time)}, {push.destination}"
+        if push.served_by:
+            yield f"served by {push.served_by}, at {push.served_at}"
         if push.override is not None:
             yield override(push.override)
 

@@ -1,11 +1,13 @@
 """`effnet run`: the whole pipeline on this machine."""
 
 import argparse
+import importlib.util
 from pathlib import Path
 
 from lineage.making.recorder import Recorder
 from pipeline import config_file, node_names, preflight
 from pipeline.commands import config_options
+from pipeline.config import PipelineConfig
 from pipeline.runner import session
 from preprocessing.errors import InputError
 
@@ -55,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
         return explain.run(config, preflight.check_data(config), output_dir)
     data = preflight.check(config, output_dir)
+    if config.serving.kserve.enabled:
+        _prepare_kserve(config)
     return session.run(
         config,
         data,
@@ -64,3 +68,19 @@ def run(args: argparse.Namespace) -> int:
         first=args.first,
         last=args.last,
     )
+
+
+def _prepare_kserve(config: PipelineConfig) -> None:
+    """Looks for the cluster, and lets the Pusher of this process deploy there."""
+    if importlib.util.find_spec("kubernetes") is None:
+        raise InputError(
+            "serving.kserve needs the package kubernetes, which is not installed; install the "
+            "extra `kubeflow`, as `make setup` does"
+        )
+    from kubeflow import kserve
+
+    serving = config.serving
+    kserve.check(
+        serving.kserve.options(serving.model_name, serving.push_dir, serving.parity_tolerance)
+    )
+    kserve.register()

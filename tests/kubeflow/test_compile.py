@@ -369,6 +369,21 @@ def test_an_id_with_an_underscore_is_refused(tmp_path):
         compiler.to_yaml(pipeline, images={"my_writer": IMAGE}, platform=_empty_platform())
 
 
+def test_a_pusher_that_deploys_gets_the_images_of_the_training(tmp_path):
+    config = load(
+        tmp_path,
+        "serving.kserve.enabled=true",
+        "serving.kserve.storage_uri=pvc://state/serving/digits",
+    )
+    pipeline, _ = yaml.safe_load_all(compiler.compile_config(config, IMAGE))
+    inputs = pipeline["root"]["dag"]["tasks"]["Pusher"]["inputs"]
+    options = json.loads(inputs["parameters"]["kserve"]["runtimeValue"]["constant"])
+    assert options["name"] == "digits"
+    assert options["storage_uri"] == "pvc://state/serving/digits"
+    source = inputs["artifacts"]["model_run"]["taskOutputArtifact"]
+    assert source["producerTask"] == "HorovodTrainer"
+
+
 def test_the_settings_are_in_the_first_step_alone(documents):
     args = container(documents, "ImageExampleGen")["args"]
     settings = json.loads(args[args.index("--settings") + 1])
