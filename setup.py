@@ -16,6 +16,12 @@ setuptools.setup(
     python_requires=">=3.10,<3.13",
     packages=setuptools.find_packages(exclude=["tests", "tests.*", "benchmarks"]),
     package_data={
+        # Not what an administrator has put beside them: keys.
+        "kubeflow": [
+            "manifests/*.yaml",
+            "manifests/secrets/*.yaml",
+            "manifests/secrets/*.example",
+        ],
         "pipeline.report": [
             "templates/*",
             "templates/script/*",

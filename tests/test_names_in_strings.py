@@ -24,9 +24,10 @@ MADE_UP = {
 }
 # Names in ML Metadata that look like those of code and are none.
 STORED = {"pipeline.bless.GateOverride"}
-# Not the names of files that are called like a package, as preprocessing.log is.
+# Not the names of files that are called like a package, as preprocessing.log is, nor kubeflow.org.
 DOTTED = re.compile(
     rf"({'|'.join(own_code.PACKAGES)})(\.\w+)+(?<!\.log)(?<!\.yaml)(?<!\.json)(?<!\.py)"
+    r"(?<!kubeflow\.org)"
 )
 
 
