@@ -70,7 +70,7 @@ def columns(table: str) -> set[str]:
         if table.lower().endswith(_JSON_ENDINGS):
             first = next(_json_rows(table, lines), None)
             return set(first.values) if first is not None else set()
-        return set(next(csv.reader(lines, delimiter=_delimiter(table)), ()))
+        return set(next(_csv_reader(table, lines), ()))
 
 
 def metadata_files(folder: str) -> list[tuple[str, str | None]]:
@@ -113,7 +113,10 @@ def _lines(table: str) -> Iterator[io.TextIOWrapper]:
         with storage.open_file(table) as file:
             yield io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline)
     except UnicodeDecodeError:
-        raise InputError(f"a manifest must be UTF-8 text. Received: {table}") from None
+        raise InputError(
+            f"a manifest must be UTF-8 text. Received: {table}; save it as 'CSV UTF-8', or write "
+            f"another file with `iconv -t UTF-8 -f` and its encoding, such as UTF-16"
+        ) from None
     except OSError as error:
         raise InputError(
             f"a manifest must be a readable file. Received: {table}: {error.strerror or error}"
@@ -122,8 +125,7 @@ def _lines(table: str) -> Iterator[io.TextIOWrapper]:
 
 def _csv_rows(table: str, lines: io.TextIOWrapper, label: str) -> Iterator[Row]:
     csv.field_size_limit(_MAX_FIELD_CHARS)
-    # strict: a quote that is not closed must not swallow the rows after it.
-    reader = csv.reader(lines, delimiter=_delimiter(table), strict=True)
+    reader = _csv_reader(table, lines)
     header: list[str] = []
     for number in itertools.count(1):
         try:
@@ -162,8 +164,16 @@ def _json_rows(table: str, lines: io.TextIOWrapper) -> Iterator[Row]:
         yield Row(table, number, row)
 
 
-def _delimiter(table: str) -> str:
-    return "\t" if table.lower().endswith(".tsv") else ","
+def _csv_reader(table: str, lines: io.TextIOWrapper) -> Iterator[list[str]]:
+    """The rows of a table, whose first line shows what stands between the columns.
+
+    Spreadsheets write semicolons where the comma is in numbers, and tabs into a `.csv`, too.
+    """
+    first = lines.readline()
+    usual = "\t" if table.lower().endswith(".tsv") else ","
+    delimiter = next((mark for mark in (usual, *",;\t") if mark in first), usual)
+    # strict: a quote that is not closed must not swallow the rows after it.
+    return csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
 
 
 def _check_columns(table: str, header: list[str], label: str) -> None:

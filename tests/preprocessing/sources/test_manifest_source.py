@@ -281,3 +281,20 @@ def test_any_content_is_read_or_refused_in_one_line(tmp_path_factory, ending, co
     assert "\n" not in refusal
     assert refusal or len({item.class_text for item in items}) >= 2
     assert all(source.read(item).data == b"" for item in items)  # there are no such files
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_what_stands_between_the_columns_is_seen_in_the_first_row(small_corpus, mark, ending):
+    rows = [("label", "path", "size, cm"), ("a; b", "a/1.png", "1,5"), ("z", "a/2.png", "\t")]
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=mark).writerows([row[:2] for row in rows])
+    source = write(small_corpus / f"table.{ending}", stream.getvalue())
+    assert [item.class_text for item in source.items()] == ["a; b", "z"]
+
+
+def test_a_table_of_another_encoding_is_refused_with_how_to_mend_it(small_corpus):
+    table = small_corpus / "table.csv"
+    table.write_bytes("path,label\na/1.png,ä\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"UTF-8.*iconv"):
+        list(ManifestSource(str(table)).items())
