@@ -15,6 +15,7 @@ from pipeline.inference.find_model import find_saved_model
 from pipeline.inference.labelled_images import LabelledImage
 from preprocessing import failures
 from preprocessing.errors import InputError
+from preprocessing.images.unusable import UnusableImageError
 from preprocessing.text import one_line, path_text
 from trainer_module import top_k
 
@@ -112,17 +113,33 @@ def measure(classifier: Classifier, images: Iterable[LabelledImage], batch_size:
     """
     result, first_ms = Result(), None
     for number, batch in enumerate(batches(images, batch_size)):
+        usable, contents = _readable(classifier, batch, result)
         start = time.perf_counter()
-        answers = classifier.classify([image.data for image in batch], top_k.TOP_K)
+        answers = classifier.classify(contents, top_k.TOP_K)
         elapsed_ms = (time.perf_counter() - start) * 1e3
         if number == 0:
             first_ms = elapsed_ms
         elif len(batch) == batch_size:
             result.latencies_ms.append(elapsed_ms)
-        _count(result, classifier, batch, answers)
+        _count(result, classifier, usable, answers)
     if not result.latencies_ms and first_ms is not None:
         result.latencies_ms.append(first_ms)  # there is no other
     return result
+
+
+def _readable(
+    classifier: Classifier, batch: list[LabelledImage], result: Result
+) -> tuple[list[LabelledImage], list[bytes]]:
+    """The pictures that the preprocessing would use, and their files; counts the others."""
+    usable, contents = [], []
+    for image in batch:
+        try:
+            contents.append(classifier.readable(image.data))
+            usable.append(image)
+        except UnusableImageError:
+            result.unreadable += 1
+            result.names += [image.name] if len(result.names) < _MAX_NAMES else []
+    return usable, contents
 
 
 def _count(
@@ -132,21 +149,16 @@ def _count(
     answers: list[list[tuple[str, float]]],
 ) -> None:
     for image, answer in zip(batch, answers, strict=True):
-        if answer:
-            result.images += 1
-            if classifier.class_names and image.label not in classifier.class_names:
-                result.unknown[image.label] += 1
-        elif classifier.is_broken_for(image.data):
+        if not answer:
             raise InputError(
                 "MODEL: its probabilities are not finite numbers, so there is no result (seen of "
                 f"{image.name!r}); train it again"
             )
-        else:
-            result.unreadable += 1
-            result.names += [image.name] if len(result.names) < _MAX_NAMES else []
-    answered = [(image, answer) for image, answer in zip(batch, answers, strict=True) if answer]
-    if answered:
-        rank = _label_rank(answered)
+        if classifier.class_names and image.label not in classifier.class_names:
+            result.unknown[image.label] += 1
+    result.images += len(batch)
+    if batch:
+        rank = _label_rank(list(zip(batch, answers, strict=True)))
         result.top_1 += int((rank < 1).sum())
         result.top_5 += int((rank < top_k.TOP_K).sum())
 

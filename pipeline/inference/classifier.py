@@ -25,8 +25,13 @@ from trainer_module.serving import export_files, signatures
 BATCH_SIZE = 32
 _NO_LIMIT_PX = 1 << 30
 _BEST_QUALITY = 100
-# Formats that TensorFlow may not read, as they are called in a header.
-_NEED_CONVERSION = ("webp", "tiff", "avif")
+# Formats that every exported model reads as the preprocessing does, as a header calls them.
+_SERVED_AS_THEY_ARE = ("jpeg", "png", "gif")
+# The smaller the pixels that a look at a file needs, the sooner it is done.
+_LOOKED_AT_PX = 32
+
+
+_BROKEN = "no answer: the model's probabilities are not finite numbers"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,23 +117,51 @@ class Classifier:
         rows, contents = [], []
         for row, file in enumerate(files):
             try:
-                contents.append(picture_files.read(file, folder))
+                contents.append(self.readable(picture_files.read(file, folder)))
                 rows.append(row)
             except storage.ReadError as error:
                 predictions[row] = Prediction(file, error=f"cannot be read: {error}")
-        answers = self.classify(contents, top_k)
-        for row, data, answer in zip(rows, contents, answers, strict=True):
-            error = None if answer else self._why_no_answer(data)
-            predictions[row] = Prediction(files[row], answer, error)
+            except UnusableImageError as error:
+                predictions[row] = Prediction(file, error=f"cannot be decoded: {error}")
+        for row, answer in zip(rows, self.classify(contents, top_k), strict=True):
+            predictions[row] = Prediction(files[row], answer, None if answer else _BROKEN)
         return predictions
 
+    def readable(self, data: bytes) -> bytes:
+        """The file, or the same picture as a file that the model reads.
+
+        Raises:
+          UnusableImageError: the preprocessing would put it into the quarantine.
+        """
+        header = image_ops.read_header(data)
+        if header is None or header.format not in _SERVED_AS_THEY_ARE:
+            return self._normalised(data)
+        limits = {key: self.options[key] for key in ("background", "max_pixels")}
+        image_ops.small_pixels(data, max_side_px=_LOOKED_AT_PX, **limits)
+        return data
+
     def classify(self, contents: Sequence[bytes], top_k: int) -> list[list[tuple[str, float]]]:
-        """Class names and probabilities of files' bytes; an empty list where there is no answer."""
+        """Class names and probabilities of pictures.
+
+        Args:
+          contents: the bytes of files, as `readable` gives them.
+          top_k: classes a file, at most as many as the model gives.
+
+        Returns:
+          A list a picture, the likeliest class first; an empty one where the model has no answer.
+        """
+        answers = self._served(contents, top_k)
+        for row, answer in enumerate(answers):
+            if not answer and (picture := self._normalised_or_none(contents[row])):
+                answers[row] = self._served([picture], top_k)[0]
+        return answers
+
+    def _served(self, contents: Sequence[bytes], top_k: int) -> list[list[tuple[str, float]]]:
         import tensorflow as tf
 
         if not contents:
             return []
-        outputs = self.serve(image_bytes=tf.constant([self._readable(data) for data in contents]))
+        outputs = self.serve(image_bytes=tf.constant(list(contents)))
         labels = outputs[signatures.TOP_K_LABELS].numpy()[:, :top_k]  # [B, K]
         values = outputs[signatures.TOP_K_PROBABILITIES].numpy()[:, :top_k]
         answered = top_k_lib.is_answer(outputs[signatures.PROBABILITIES].numpy())
@@ -137,39 +170,13 @@ class Classifier:
             for names, row, is_answer in zip(labels, values, answered, strict=True)
         ]
 
-    def is_broken_for(self, data: bytes) -> bool:
-        """Whether the model has no answer to a picture even as the preprocessing writes it.
-
-        False for files that are no pictures: that they have no answer is as it should be.
-        """
+    def _normalised_or_none(self, data: bytes) -> bytes | None:
+        """The picture as the preprocessing writes it; None where that is the same file, or none."""
         try:
             picture = self._normalised(data)
         except UnusableImageError:
-            return False
-        return self.classify([picture], 1) == [[]]
-
-    def _readable(self, data: bytes) -> bytes:
-        """The file; one that the model may not read as one that it reads; none if too large."""
-        header = image_ops.read_header(data)
-        if header is None:
-            return data
-        if header.width * header.height > self.options["max_pixels"]:
-            return b""
-        if header.format not in _NEED_CONVERSION:
-            return data
-        try:
-            return self._normalised(data)
-        except UnusableImageError:
-            return data
-
-    def _why_no_answer(self, data: bytes) -> str:
-        try:
-            self._normalised(data)
-        except UnusableImageError as error:
-            return f"cannot be decoded: {error}"
-        if self.is_broken_for(data):
-            return "no answer: the model's probabilities are not finite numbers"
-        return "cannot be decoded"
+            return None
+        return None if picture == data else picture
 
     def _normalised(self, data: bytes) -> bytes:
         return image_ops.normalise(

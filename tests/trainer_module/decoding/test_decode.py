@@ -3,6 +3,7 @@
 import io
 import struct
 
+import bmp_files
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -173,3 +174,22 @@ def test_a_large_file_is_shrunk_as_its_record_was(image_format):
     # The record went through a JPEG once more.
     assert np.abs(record - raw).mean() < 2
     assert np.abs(record - raw).max() <= 12
+
+
+# docs/serving.md names them: what `effnet predict` converts and a server's client must convert.
+def is_documented_as_not_read(name: str) -> bool:
+    return (
+        name.startswith("12 bytes") or "masks" in name or "runs" in name or name.endswith("16 bits")
+    )
+
+
+@pytest.mark.parametrize("name", bmp_files.BMPS)
+def test_a_bmp_is_the_picture_of_the_preprocessing_or_documented_as_not_read(name):
+    encoded = bmp_files.BMPS[name]
+    expected = preprocessed(encoded)
+    if is_documented_as_not_read(name):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode.decode(tf.constant(encoded), BACKGROUND)
+        return
+    result = decode.decode(tf.constant(encoded), BACKGROUND).numpy()
+    np.testing.assert_array_equal(result, expected)
