@@ -36,6 +36,11 @@ def run(config: TrainConfig) -> int:
     for name in ("data_dir", "model_dir"):
         if not getattr(config, name):
             raise InputError(f"--{name} is required")
+    if config.launcher != "local":
+        raise InputError(
+            "--launcher must be local: an MPIJob is made by the pipeline, from `effnet compile`. "
+            f"Received: {config.launcher!r}"
+        )
     launched = rank_env.launched(config.num_processes)
     if launched is None:
         if config.num_processes > 1:

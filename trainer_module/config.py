@@ -7,7 +7,12 @@ recipe's, for one process; what costs hardware (`use_amp`, `use_xla`) is off by 
 
 import pydantic
 
-from trainer_module.job_settings import HardwareSettings, JobSettings, OutputSettings
+from trainer_module.job_settings import (
+    HardwareSettings,
+    JobSettings,
+    LaunchSettings,
+    OutputSettings,
+)
 from trainer_module.recipe import (
     DataSettings,
     ModelSettings,
@@ -20,6 +25,7 @@ from trainer_module.recipe import (
 class TrainConfig(
     JobSettings,
     OutputSettings,
+    LaunchSettings,
     HardwareSettings,
     OptimizerSettings,
     ScheduleSettings,
@@ -44,6 +50,11 @@ class TrainConfig(
             raise ValueError(
                 "n_stages must not exceed max_epochs: a stage has at least one epoch. "
                 f"Received: {self.n_stages} and {self.max_epochs}"
+            )
+        if self.hostfile and self.num_processes == 1:
+            raise ValueError(
+                "hostfile names machines for several ranks: set num_processes to their number. "
+                f"Received: hostfile={self.hostfile!r}, num_processes=1"
             )
         if self.lr_warmup_epochs > self.max_epochs:
             raise ValueError(

@@ -71,6 +71,17 @@ class OutputSettings(Settings):
     """Whether a TF-Lite model is exported too, beside the SavedModel, and measured."""
 
 
+class LaunchSettings(Settings):
+    """Where the ranks run."""
+
+    launcher: Job[Literal["local", "mpijob"]] = "local"
+    """What starts a training in a pipeline: local: the node itself; mpijob: an MPIJob on a
+    Kubernetes cluster, from a run of `effnet compile`."""
+    hostfile: Job[str] = ""
+    """File with the machines that ranks are started on with ssh, a line `HOST slots=N` each, where
+    code, `data_dir` and `model_dir` have the same paths; empty: this machine."""
+
+
 class JobSettings(Settings):
     """Job."""
 

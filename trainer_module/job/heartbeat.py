@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,8 @@ from preprocessing.files.new_file import write_text
 from trainer_module.job import host_name
 
 FOLDER = "ranks"
+# Beside the signs: its presence asks all ranks to stop, also those that no signal reaches.
+_STOP_FILE = "stop"
 INTERVAL_SECS = 1.0
 # A sign is filled up to so many bytes, the block of a file system, so that the last one has space.
 _FILE_BYTES = 4096
@@ -167,10 +170,13 @@ class Heartbeat:
         self._write(status, " ".join(error.split()))
 
     def _run(self) -> None:
-        has_warned = False
+        has_warned, is_asked = False, False
         while not self._ended.wait(self._interval_secs):
             try:
                 self._write()
+                if not is_asked and self._path.with_name(_STOP_FILE).exists():
+                    is_asked = True
+                    os.kill(os.getpid(), signal.SIGTERM)
             except OSError as error:  # a file server that is away may come back
                 if not has_warned:
                     print(f"cannot write {self._path}: {error}", file=sys.stderr, flush=True)
@@ -199,6 +205,15 @@ class Heartbeat:
             self._disk_full = self._disk_full or full
             with self._path.open("r+", encoding="utf-8") as file:
                 file.write(text)
+
+
+def ask_to_stop(model_dir: str) -> None:
+    """Asks all ranks to stop, wherever they run: each then sends itself SIGTERM.
+
+    Raises:
+      DiskFullError: there is no space for the file.
+    """
+    write_text(Path(model_dir) / FOLDER / _STOP_FILE, "")
 
 
 def read_all(model_dir: str) -> list[RankReport]:

@@ -80,6 +80,8 @@ def largest_size_px(config: TrainConfig) -> int:
 
 
 def _is_wanted(config: TrainConfig) -> bool:
+    if config.hostfile:
+        return False  # this machine is none of those that train
     if config.preflight == "auto":
         # On a CPU there is swap, and tracing a large network once more costs half a minute.
         return bool(config.memory_limit_mb) or _has_gpu()

@@ -31,6 +31,8 @@ SUPERVISOR_VARIABLE = "EFFNET_SUPERVISOR"
 # Time that ranks get for a last checkpoint, and the supervisor for ending them.
 STOP_TIMEOUT_SECS = 60.0
 TERMINATE_TIMEOUT_SECS = 90.0
+# Time in which other machines answer to ssh and start what `horovodrun` needs there.
+HOSTS_TIMEOUT_SECS = 300
 _PR_SET_PDEATHSIG = 1
 # Loaded here, and not in the forked child, where little is safe.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -105,28 +107,34 @@ def start_child(arguments: list[str], *, with_address: bool = False, **options) 
 
 
 def start_ranks(config: TrainConfig) -> subprocess.Popen:
-    """Starts the ranks of a training on this machine: one process, or all under `horovodrun`."""
+    """Starts the ranks of a training: one process, or all under `horovodrun`."""
     rank = run_module("trainer_module.rank", config.model_dir)
     if config.num_processes == 1:
         return start_child(rank)
     folder = Path(config.model_dir, heartbeat.FOLDER)
     folder.mkdir(exist_ok=True)
-    job = horovodrun(config.num_processes, rank, str(folder))
-    return start_child(job, with_address=True)
+    job = horovodrun(config.num_processes, rank, str(folder), config.hostfile)
+    # With other machines each has to have an address anyway.
+    return start_child(job, with_address=not config.hostfile)
 
 
-def horovodrun(ranks: int, command: list[str], folder: str) -> list[str]:
-    """The command that runs another one as several ranks on this machine.
+def horovodrun(ranks: int, command: list[str], folder: str, hostfile: str = "") -> list[str]:
+    """The command that runs another one as several ranks.
 
     Args:
       ranks: how many.
       command: what each runs; it is started in `folder`.
       folder: one without Python files. What `horovodrun` starts would take a module of that name
         for that of a library.
+      hostfile: names the machines; without one the ranks run on this machine.
     """
+    hosts = ["-H", f"localhost:{ranks}"]
+    if hostfile:
+        # Each machine first loads Horovod, perhaps from a disk that is shared by all.
+        hosts = ["--hostfile", hostfile, "--start-timeout", str(HOSTS_TIMEOUT_SECS)]
     # Its cache of what it knows of other machines would lie in the home folder, which may be
-    # read-only; there are no other machines.
-    options = ["-np", str(ranks), "-H", f"localhost:{ranks}", "--gloo", "--disable-cache"]
+    # read-only.
+    options = ["-np", str(ranks), *hosts, "--gloo", "--disable-cache"]
     launcher = run_module("trainer_module.job.horovod_launcher", *options, folder=folder)
     return [*launcher, *command]
 

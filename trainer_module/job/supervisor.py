@@ -203,16 +203,23 @@ class _Supervisor:
                 self._lock_file.write(_ENDING)
                 self._lock_file.flush()
             # To the ranks themselves: horovodrun would give them five seconds.
-            reports = heartbeat.read_all(self._config.model_dir)
-            ranks = [process for process in (report.process() for report in reports) if process]
-            for process in ranks or [job]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.terminate()
+            self._ask_ranks_to_stop(job)
         if self._stop.count > 1:
             return Fault("the ranks were killed, as stopping was asked for twice")
         if time.monotonic() > self._stop_deadline:
             return Fault(f"the ranks did not end within {processes.STOP_TIMEOUT_SECS:g} s")
         return None
+
+    def _ask_ranks_to_stop(self, job: subprocess.Popen) -> None:
+        reports = heartbeat.read_all(self._config.model_dir)
+        if not all(report.is_local for report in reports):
+            with contextlib.suppress(DiskFullError):  # they are killed then
+                heartbeat.ask_to_stop(self._config.model_dir)
+            return
+        ranks = [process for process in (report.process() for report in reports) if process]
+        for process in ranks or [job]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
 
     def _kill(self, job: subprocess.Popen) -> None:
         """Ends all that is left of a job; nothing to do where it ended by itself."""
