@@ -12,9 +12,17 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as tfx_runner
 from tfx.utils import name_utils
 
 from components.property_driver import PropertyDriver
-from kubeflow import artifact_types, checks, placement, platform_document, state
+from kubeflow import (
+    artifact_types,
+    checks,
+    mpijob_options,
+    placement,
+    platform_document,
+    state,
+)
 from pipeline import beam_options, config_file
 from pipeline.config import PipelineConfig
+from pipeline.kubeflow_config import TRAINER
 from pipeline.node_names import NODE_NAMES
 from pipeline.pipeline import create_pipeline
 from preprocessing.errors import InputError
@@ -63,6 +71,9 @@ def compile_config(config: PipelineConfig, image: str) -> str:
     }
     set_run_parameters(pipeline, defaults)
     options = {node: config.kubeflow.of_node(node) for node in NODE_NAMES}
+    job = mpijob_options.of_config(config, image)
+    if job is not None:
+        options[TRAINER] = mpijob_options.watching(config)
     return to_yaml(
         pipeline,
         defaults=defaults,
@@ -76,8 +87,9 @@ def compile_config(config: PipelineConfig, image: str) -> str:
             for node in NODE_NAMES
         },
         platform=platform_document.document(
-            config, {node: f"{node}_executor" for node in NODE_NAMES}
+            options, {node: f"{node}_executor" for node in NODE_NAMES}
         ),
+        node_arguments={TRAINER: ["--mpijob", job.model_dump_json()]} if job else {},
         arguments=["--state_dir", state_dir] if state_dir else [],
         settings=json.dumps(yaml.safe_load(config_file.dump(config)), sort_keys=True),
     )
@@ -101,6 +113,7 @@ def to_yaml(
     root: str = "",
     containers: Mapping[str, Mapping[str, Any]] | None = None,
     arguments: list[str] | None = None,
+    node_arguments: Mapping[str, list[str]] | None = None,
     settings: str = "{}",
 ) -> str:
     """Compiles any TFX pipeline whose components run with our entry point.
@@ -113,6 +126,7 @@ def to_yaml(
       root: default folder of the artifacts, empty for the cluster's.
       containers: fields to add to a node's container (`resources`, `env`).
       arguments: more arguments of the entry point.
+      node_arguments: the same, for one node.
       settings: the resolved config as JSON, for the record of a run.
 
     Raises:
@@ -134,6 +148,7 @@ def to_yaml(
                 # Once is enough: the first step writes it down.
                 *([] if task.get("dependentTasks") else ["--settings", settings]),
                 *(arguments or []),
+                *(node_arguments or {}).get(node, []),
                 *container.get("args", []),
             ]
             for key, value in (containers or {}).get(node, {}).items():

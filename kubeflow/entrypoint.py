@@ -25,6 +25,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 from tfx.orchestration.portable import data_types, outputs_utils
 from tfx.utils import import_utils
 
+from components.horovod_trainer import executor as trainer
 from components.stored_names import CONTENT_FINGERPRINT, MADE_IN_RUN
 from kubeflow import launcher_input, launcher_output, step_record
 from pipeline.cache import fingerprints
@@ -58,7 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if args.node_id not in GPU_NODES:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # TensorFlow would take all of its memory
+    if args.mpijob:
+        add_mpijob_launcher(args.mpijob)
     return command_line.run_command(args.node_id, lambda: _run(args, beam_args))
+
+
+def add_mpijob_launcher(text: str) -> None:
+    """Lets the training run in an MPIJob; only such a step needs Kubernetes' client.
+
+    Args:
+      text: the job's options, as JSON.
+    """
+    from kubeflow import mpijob
+    from kubeflow.mpijob_options import JobOptions
+
+    options = JobOptions.model_validate_json(text)
+    trainer.LAUNCHERS["mpijob"] = lambda config: mpijob.train(config, options)
 
 
 def _run(args: argparse.Namespace, beam_args: list[str]) -> int:
@@ -160,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--driver_class_path", default="", help="dotted name of a PropertyDriver")
     parser.add_argument("--state_dir", default="", help="folder that all runs share")
     parser.add_argument("--settings", default="{}", help="the resolved config, as JSON")
+    parser.add_argument("--mpijob", default="", help="options of a training's MPIJob, as JSON")
     parser.add_argument(
         "--json_serialized_invocation_args", required=True, help="what the launcher gives"
     )

@@ -12,10 +12,8 @@ from typing import Any, Literal
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from pipeline.config import PipelineConfig
-from pipeline.kubeflow_config import NodeOptions
+from pipeline.kubeflow_config import TRAINER, NodeOptions
 
-TRAINER = "HorovodTrainer"
 # Processes of a training share tensors there, and Docker gives 64 MB.
 TRAINER_SHARED_MEMORY_GB = 2.0
 GPU_TYPE = "nvidia.com/gpu"
@@ -133,20 +131,17 @@ class PlatformDocument(_Message):
     platforms: Platforms
 
 
-def document(config: PipelineConfig, labels: Mapping[str, str]) -> dict[str, Any]:
+def document(options: Mapping[str, NodeOptions], labels: Mapping[str, str]) -> dict[str, Any]:
     """The platform document.
 
     Args:
-      config: the validated config.
+      options: of each node.
       labels: the label of each node's executor in the pipeline document.
 
     Returns:
       The document as YAML has it, without what is empty.
     """
-    executors = {
-        label: executor_config(node, config.kubeflow.of_node(node))
-        for node, label in labels.items()
-    }
+    executors = {label: executor_config(node, options[node]) for node, label in labels.items()}
     whole = PlatformDocument(
         platforms=Platforms(kubernetes=Platform(deployment_spec=Deployment(executors=executors)))
     )

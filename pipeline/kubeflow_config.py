@@ -11,6 +11,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline import node_names
+from pipeline.mpijob_config import MpiJobConfig
 from preprocessing.settings import Float, Settings
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -22,6 +23,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What the launcher mounts itself, and what programs need as it is.
 _TAKEN_PATHS = ("/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config", "/kfp-launcher", "/tmp")
 _TAKEN_PATHS += ("/dev", "/etc", "/proc", "/sys", "/usr", "/bin", "/lib", "/sbin")
+# The node whose options are those of a training.
+TRAINER = "HorovodTrainer"
 ROOT_SCHEMES = ("minio://", "s3://", "gs://")
 
 
@@ -220,6 +223,8 @@ class KubeflowConfig(Settings):
     """For all steps; see below."""
     nodes: dict[str, NodeOptions] = Field(default_factory=dict)
     """For one step, by its name, the same keys."""
+    mpijob: MpiJobConfig = MpiJobConfig()
+    """Training in several pods; see below."""
 
     @pydantic.field_validator("pipeline_root")
     @classmethod

@@ -12,6 +12,7 @@ from preprocessing.sources import storage
 from preprocessing.sources.base import Source, Survey
 from preprocessing.sources.folder import FolderSource
 from preprocessing.sources.manifest import ManifestSource
+from trainer_module.config import TrainConfig
 from trainer_module.job import host_name
 
 # Images are counted up to here: what follows from the number does not change any more, and a
@@ -35,6 +36,7 @@ def check(config: PipelineConfig, output_dir: Path) -> Survey:
       InputError: what is wrong, and how to mend it.
     """
     data = check_data(config)
+    check_launcher(config.trainer)
     check_horovod(config.trainer.num_processes)
     check_mlflow(config.pipeline.mlflow_uri)
     check_output_dir(output_dir)
@@ -96,6 +98,19 @@ def check_slice_columns(source: Source, columns: Sequence[str]) -> None:
         f"some image has. Received: {', '.join(sorted(missing))}; there are: "
         f"{', '.join(sorted(known)) or 'none'}"
     )
+
+
+def check_launcher(config: TrainConfig) -> None:
+    """Makes sure that this machine can start the training.
+
+    Raises:
+      InputError: it asks for a cluster.
+    """
+    if config.launcher != "local":
+        raise InputError(
+            "trainer.launcher must be local in a run on this machine: an MPIJob is made on a "
+            f"cluster, by a pipeline from `effnet compile`. Received: {config.launcher!r}"
+        )
 
 
 def check_horovod(num_processes: int) -> None:

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import tensorflow_transform as tft
 from tfx import types
@@ -17,6 +18,7 @@ from tfx.utils import path_utils
 
 from components import progress
 from components.horovod_trainer import driver, unfinished, warm_up
+from components.horovod_trainer.said import Said
 from components.stored_names import CODE_HISTORY, CONTENT_FINGERPRINT, JOB_CONFIG
 from preprocessing import features
 from preprocessing.errors import InputError
@@ -35,7 +37,6 @@ RUN_SETTINGS = ("max_epochs", "num_processes")
 UNFINISHED_KEY = "unfinished_dir"
 POLL_SECS = 1.0
 _DIGEST_CHARS = 16
-_ERROR_PREFIX = "error: "
 
 
 class Executor(base_executor.BaseExecutor):
@@ -74,7 +75,7 @@ class Executor(base_executor.BaseExecutor):
             config,
         )
         config = config.model_copy(update={"model_dir": str(model_dir)})
-        train(config)
+        launch(config)
         model = artifact_utils.get_single_instance(output_dict["model"])
         serving = Path(path_utils.serving_model_dir(model.uri))
         with disk_full.naming(serving):
@@ -110,7 +111,9 @@ def train(config: TrainConfig) -> None:
         text=True,
         errors="replace",
     )
-    output = _Output(process.stdout)
+    said = Said()
+    reader = threading.Thread(target=said.read, args=(process.stdout,), daemon=True)
+    reader.start()
     with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # its end says why
         stdin.write(config.model_dump_json())
     try:
@@ -121,35 +124,31 @@ def train(config: TrainConfig) -> None:
                 report_progress(log)
     finally:
         processes.terminate(process.pid)  # nothing to do when it has ended by itself
-        output.join()
+        reader.join()
     if process.returncode == processes.BAD_INPUT:
-        raise InputError(output.error)
+        raise InputError(said.error)
     if process.returncode != processes.DONE:
-        raise RuntimeError(f"{output.error} (exit status {process.returncode})")
+        raise RuntimeError(f"{said.error} (exit status {process.returncode})")
 
 
-class _Output(threading.Thread):
-    """Passes on what a training prints, and keeps the line in which it says why it ended."""
+# What runs a training, by `launcher` of its settings. An edge that can do more adds to it.
+LAUNCHERS: dict[str, Callable[[TrainConfig], None]] = {"local": train}
 
-    def __init__(self, stream: TextIO):
-        super().__init__(name="training-output", daemon=True)
-        self._error, self._last, self._stream = "", "", stream
-        self.start()
 
-    @property
-    def error(self) -> str:
-        """Why the training ended: what it says of it, or else what it printed last."""
-        said_last = f"; the last that it printed: {self._last}" if self._last else ""
-        return self._error or f"the training ended without saying why{said_last}"
+def launch(config: TrainConfig) -> None:
+    """Runs a training to its end where its settings say.
 
-    def run(self) -> None:
-        """Reads to the end of the output."""
-        for line in self._stream:
-            # To the descriptor, which the runner sends to the node's log, whatever sys.stdout is.
-            os.write(1, line.encode())
-            self._last = line.strip() or self._last
-            if line.startswith(_ERROR_PREFIX):
-                self._error = line.removeprefix(_ERROR_PREFIX).strip()
+    Raises:
+      InputError: there is no such launcher here, or the training refused its settings or data.
+      RuntimeError: the training failed.
+    """
+    if config.launcher not in LAUNCHERS:
+        raise InputError(
+            f"trainer.launcher must be one of {', '.join(LAUNCHERS)} here: an MPIJob needs a "
+            "cluster, and a pipeline from `effnet compile`; or set --set trainer.launcher=local. "
+            f"Received: {config.launcher!r}"
+        )
+    LAUNCHERS[config.launcher](config)
 
 
 def check_class_names(examples: str, transform_graph: str) -> None:
