@@ -16,7 +16,10 @@ from PIL import Image
 from store_servers import mariadb, mlmd_service, postgresql
 from trainings import trained, undisturbed
 
+from preprocessing import lean_import
+
 pytest_plugins = ["deadlines"]
+lean_import.install()  # as all our programs do
 # Fixtures of another file that all tests may use.
 __all__ = [
     "api_server",
