@@ -63,6 +63,9 @@ class ServedModel(tf.Module):
         # images' size, as some operations are faster then.
         pixels = tf.TensorSpec([None, size_px, size_px, features.CHANNELS], tf.uint8)
         self.infer = tf.function(self._infer_pixels, autograph=False, input_signature=[pixels])
+        # Decoding has a branch for each format: it is traced once as well.
+        files = tf.TensorSpec([None], tf.string)
+        self.answers = tf.function(self._answers, autograph=False, input_signature=[files])
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, IMAGE_BYTES)])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -78,7 +81,7 @@ class ServedModel(tf.Module):
           classes), likeliest first. A row that cannot be decoded has NaN for probabilities and
           empty labels; the other rows are not affected.
         """
-        probabilities, _, decoded = self._answers(image_bytes)
+        probabilities, _, decoded = self.answers(image_bytes)
         top, indices = tf.math.top_k(probabilities, min(top_k.TOP_K, len(self.class_names)))
         names = tf.gather(self._names(), indices)
         names = tf.where(decoded[:, None], names, "")
@@ -99,7 +102,7 @@ class ServedModel(tf.Module):
         Returns:
           `embedding` float32 [B, D]; NaN in a row that cannot be decoded.
         """
-        _, pooled, decoded = self._answers(image_bytes)
+        _, pooled, decoded = self.answers(image_bytes)
         return {EMBEDDING: tf.where(decoded[:, None], pooled, np.nan)}
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, EXAMPLES)])
