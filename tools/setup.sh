@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . tools/common.sh
 
 VENV=.venv
-LOCK=constraints/base.txt
+LOCK=constraints/${STACK:-base}.txt
 STAMP=$VENV/.setup-stamp
 # Build switches of Horovod. Set them before `make setup` to build for GPUs (docs/operations.md).
 export HOROVOD_WITH_TENSORFLOW=${HOROVOD_WITH_TENSORFLOW:-1}
@@ -31,6 +31,7 @@ if [ -x "$VENV/bin/python" ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$(fingerprint
   exit 0
 fi
 
+[ -f "$LOCK" ] || fail "STACK must be one that has a lock file in constraints/. Received: $STACK"
 # What Horovod is compiled with. Told before anything is downloaded.
 command -v g++ >/dev/null || fail "no C++ compiler found (g++); install it: apt-get install g++"
 command -v cmake >/dev/null || fail "cmake not found; install it: apt-get install cmake"
