@@ -48,8 +48,9 @@ class Root:
         print(f"+ {command}", flush=True)
         passed = {n: v for n, v in os.environ.items() if n.upper().endswith(_PASSED)}
         variables = [f"{name}={value}" for name, value in {**passed, **self.variables}.items()]
-        # In a mount namespace of its own, so that /proc goes away with it.
-        mount = 'mount -t proc proc "$1/proc" && shift && exec "$@"'
+        # In a mount namespace of its own, with which they go away.
+        mount = 'mount -t proc proc "$1/proc" && mkdir -p "$1/dev/shm" && '
+        mount += 'mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" && shift && exec "$@"'
         subprocess.run(
             [
                 *("unshare", "--mount", "--fork", "sh", "-c", mount, "sh", str(self.folder)),
