@@ -47,6 +47,7 @@ LONGEST_FIRST = (
     "tests/e2e/",
     "tests/trainer_module/job/test_supervisor.py",
     "tests/trainer_module/test_training.py",
+    "tests/kubeflow/test_mpijob.py",
     "tests/components/test_horovod_trainer.py",
     "tests/trainer_module/test_distributed.py",
     "tests/components/test_serving_validator.py",

@@ -4,130 +4,31 @@ The step has a token with the role of kubeflow/manifests and no more.
 """
 
 import json
-import os
-import shutil
 import signal
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import fresh_process
 import kubelet as kubelets
 import kubernetes_server
-import mpi_operator
 import pytest
 import trainings
 import yaml
-from kubernetes_server import ApiServer
-from store_servers import free_port
+from mpijob_step import POLL_SECS, ROLE, WAIT_SECS, Step, soon, wait_for
 
 from components.horovod_trainer import executor
-from kubeflow import entrypoint, mpijob, mpijob_pods
-from kubeflow.cluster import Cluster
+from kubeflow import entrypoint, mpijob
 from kubeflow.mpijob_options import JobOptions
 from pipeline.kubeflow_config import NodeOptions
-from pipeline.mpijob_config import MpiJobConfig, VolcanoOptions
+from pipeline.mpijob_config import VolcanoOptions
 from preprocessing.errors import InputError
-from trainer_module.config import TrainConfig
 from trainer_module.run_files import SUMMARY_FILE
 
 pytestmark = pytest.mark.kubernetes
 
-ROLE = Path(__file__).parents[2] / "kubeflow" / "manifests" / "training-role.yaml"
-POLL_SECS = 0.1
-WAIT_SECS = 60
 # A launcher that prints a line and trains at once.
 DONE = "echo it trains; echo '{}' > \"$MODEL_DIR\"/" + SUMMARY_FILE
-
-
-class Step:
-    """A step on the cluster, and those who play the rest of it.
-
-    Attributes:
-      launcher: what the launcher's pod runs, as a script of the shell; None: what the job says.
-    """
-
-    def __init__(self, api_server: ApiServer, folder: Path):
-        self.api_server, self.folder, self.launcher = api_server, folder, "true"
-        self.namespace = api_server.new_namespace()
-        # Where a config may have a volume: /tmp is each pod's own.
-        self.volume = Path(tempfile.mkdtemp(prefix="effnet-volume-", dir="/var/tmp"))
-        self.model_dir = self.volume / "unfinished" / "training"
-        self.data_dir = self.volume / "data"
-        self.data_dir.mkdir(parents=True)
-        role = yaml.safe_load(ROLE.read_text())
-        name = role["metadata"]["name"]
-        account = {"kind": "ServiceAccount", "metadata": {"name": name}, "apiVersion": "v1"}
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name}],
-        }
-        api_server.apply(account, role, binding, namespace=self.namespace)
-        self.token = api_server.token_of(self.namespace, name)
-        self.kubelet = kubelets.Kubelet(api_server, self.namespace, folder)
-        self.new_pod("step")
-        self.operator = mpi_operator.Operator(self.kubelet, folder, self._commands)
-        self.port = free_port()
-
-    def new_pod(self, name: str) -> None:
-        """Makes the step's own pod, and tells the step as Kubeflow Pipelines does."""
-        self.uid = self.kubelet.make_pod(name, {}, [])
-        os.environ |= {"KFP_POD_NAME": name, "KFP_POD_UID": self.uid}
-
-    def _commands(self, role: str, number: int, command: list[str], folder: Path) -> list[str]:
-        if self.launcher is not None:
-            script = self.launcher if role == "launcher" else "exec sleep 1000"
-            return ["env", f"MODEL_DIR={self.model_dir}", "sh", "-c", script]
-        # Mounts have the paths that they have here, and each worker an address.
-        keys = [part.replace(mpijob_pods.KEYS, str(folder)) for part in command[1:]]
-        where = ["--address", mpi_operator.address(number)]
-        if role == "launcher":
-            where = ["--hostfile", str(folder / "hostfile")]
-        return [sys.executable, *keys, *where]
-
-    def options(self, **job) -> JobOptions:
-        volume = {"claim": "shared", "path": str(self.volume)}
-        return JobOptions(
-            image="registry.example/effnet:1",
-            worker=NodeOptions(volumes=[volume], shared_memory_gb=1),
-            job=MpiJobConfig(ssh_port=self.port, start_timeout_secs=60, **job),
-        )
-
-    def config(self) -> TrainConfig:
-        folders = {"data_dir": str(self.data_dir), "model_dir": str(self.model_dir)}
-        return TrainConfig(num_processes=2, launcher="mpijob", **folders)
-
-    def cluster(self, **options) -> Cluster:
-        return Cluster(self.api_server.client(self.token), self.namespace, **options)
-
-    def train(self, config: TrainConfig | None = None, **job) -> None:
-        mpijob.train(config or self.config(), self.options(**job), self.cluster(), POLL_SECS)
-
-    def jobs(self) -> list[str]:
-        """The names of the jobs that are there."""
-        listed = self.api_server.kubectl(
-            "get", "mpijobs", f"--namespace={self.namespace}", "-o", "name"
-        )
-        return [line.rpartition("/")[2] for line in listed.stdout.split()]
-
-    def pods(self) -> list:
-        return self.kubelet.core.list_namespaced_pod(self.namespace).items
-
-    def spec(self) -> dict:
-        """What the only job was made with."""
-        [job] = self.operator.jobs.values()
-        return job
-
-    def close(self) -> None:
-        self.operator.close()
-        self.kubelet.close()
-        shutil.rmtree(self.volume)
 
 
 @pytest.fixture
@@ -137,25 +38,6 @@ def step(api_server, tmp_path, monkeypatch) -> Iterator[Step]:
     step = Step(api_server, tmp_path)
     yield step
     step.close()
-
-
-def wait_for(reached: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_SECS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def soon(reached: Callable[[], object], do: Callable[[], object]) -> threading.Thread:
-    """Does something, beside the training, once something is reached."""
-
-    def run() -> None:
-        wait_for(reached)
-        do()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
 
 
 def test_a_job_that_is_done(step, capfd):
@@ -248,9 +130,10 @@ def test_an_evicted_job_is_made_again(step, capfd):
         step.kubelet.signal(f"{first}-launcher-0", signal.SIGKILL)
 
     def drain_worker() -> None:
+        time.sleep(10 * POLL_SECS)  # it is seen as it was
         second = sorted(step.operator.jobs)[1]
         step.kubelet.core.delete_namespaced_pod(f"{second}-worker-1", step.namespace)
-        time.sleep(5 * POLL_SECS)
+        time.sleep(10 * POLL_SECS)
         step.kubelet.signal(f"{second}-launcher-0", signal.SIGKILL)
 
     def lines() -> int:
@@ -264,19 +147,17 @@ def test_an_evicted_job_is_made_again(step, capfd):
 
 
 def test_a_job_is_made_again_only_so_often(step):
+    may_end = step.folder / "may end"
+    step.launcher = f"while [ ! -e '{may_end}' ]; do sleep 0.1; done; exit 1"
 
     def evict() -> None:
-        time.sleep(0.5)
-        for name in step.operator.jobs:
-            target = {
-                "type": "DisruptionTarget",
-                "status": "True",
-                "reason": "PreemptionByScheduler",
-            }
-            step.kubelet.set_status(f"{name}-worker-0", {"conditions": [target]})
+        target = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+        [name] = step.operator.jobs
+        step.kubelet.set_status(f"{name}-worker-0", {"conditions": [target]})
+        time.sleep(10 * POLL_SECS)  # it is seen
+        may_end.touch()
 
-    step.launcher = "sleep 1; exit 1"
-    soon(lambda: len(step.operator.jobs) == 1, evict)
+    soon(lambda: step.kubelet.has_begun("-launcher-0"), evict)
     with pytest.raises(RuntimeError, match=r"PreemptionByScheduler.*given up after 0 restarts"):
         step.train(max_restarts=0)
 
@@ -297,7 +178,7 @@ def test_a_job_that_a_queue_holds_back_waits_without_end(step, capfd):
     def hold_back() -> None:
         suspend(True)
         step.operator.is_awake = True
-        time.sleep(3)  # more than the limit
+        time.sleep(5)  # more than the limit
         suspend(False)
         wait_for(begun.exists)
         suspend(True)
@@ -306,7 +187,7 @@ def test_a_job_that_a_queue_holds_back_waits_without_end(step, capfd):
 
     soon(step.jobs, hold_back)
     options = step.options(queue="q")
-    job = options.job.model_copy(update={"start_timeout_secs": 2})
+    job = options.job.model_copy(update={"start_timeout_secs": 4})
     options = options.model_copy(update={"job": job})
     mpijob.train(step.config(), options, step.cluster(), POLL_SECS)
     assert len(step.operator.jobs) == 1
@@ -347,8 +228,8 @@ def test_pods_that_find_no_machine_are_told_and_given_up(step, caplog):
         step.kubelet.set_status("waits", {"conditions": [unschedulable]})
 
     soon(lambda: step.operator.jobs, leave_waiting)
-    with pytest.raises(RuntimeError, match=r"did not run within 2 s.*Unschedulable 0/3 nodes"):
-        mpijob.train(step.config(), short(step, start_timeout_secs=2), step.cluster(), POLL_SECS)
+    with pytest.raises(RuntimeError, match=r"did not run within 4 s.*Unschedulable 0/3 nodes"):
+        mpijob.train(step.config(), short(step, start_timeout_secs=4), step.cluster(), POLL_SECS)
     assert "0/3 nodes" in caplog.text
 
 
@@ -391,7 +272,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(step, caplog, capfd):
     step.launcher = f"for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.5; done; {DONE}"
     thread = threading.Thread(target=step.train)
     thread.start()
-    wait_for(lambda: list(step.folder.glob("*-launcher-0.log")))
+    wait_for(lambda: step.kubelet.has_begun("-launcher-0"))
     step.api_server.stop()
     time.sleep(1.5)
     step.api_server.start()
