@@ -6,6 +6,7 @@ Nothing here imports TensorFlow.
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,21 @@ def newest(model_dir: str | Path) -> Found | None:
     """The newest checkpoint of a training, None where there is none."""
     found = find(model_dir)
     return found[-1] if found else None
+
+
+def write(path: Path, values: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as an uncompressed `.npz` file.
+
+    As `np.savez` does, which leaves its archive open where a write fails, so that Python complains
+    on the terminal when it throws it away.
+
+    Raises:
+      OSError: it could not be written.
+    """
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in values.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, value, allow_pickle=False)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -95,8 +95,8 @@ class Checkpoints:
         path = checkpoint_files.path_of(self._model_dir, step)
         with disk_full.naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path, durable=True) as temporary, temporary.open("wb") as file:
-            np.savez(file, **values)
+        with new_file(path, durable=True) as temporary:
+            checkpoint_files.write(temporary, values)
         for found in checkpoint_files.find(self._model_dir)[: -self._keep]:
             found.path.unlink()
 

@@ -1,5 +1,6 @@
 """A disk that fills up at any write of a training: it is named, and what was there stays whole."""
 
+import gc
 import json
 import re
 import shutil
@@ -7,16 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import fresh_process
+import numpy as np
 import pytest
 import small_disk
 from trainings import output_file
 
 from preprocessing.files import new_file
 from preprocessing.files.disk_full import DiskFullError
-from trainer_module import rank
+from trainer_module import checkpoint_files, rank
 from trainer_module.config import TrainConfig
 from trainer_module.job import heartbeat, rank_config, supervisor, train_log
 from trainer_module.job.heartbeat import Heartbeat
+from trainer_module.network import weights_io
 
 TIMEOUT_SECS = 280
 
@@ -117,6 +120,37 @@ def write_on_full_disk(folder: Path) -> None:
     beats.stop(3, "no space left")
     [report] = heartbeat.read_all(str(folder))
     assert (report.rank, report.status, report.error) == (0, 3, "no space left")
+
+
+def write_arrays_on_full_disk(folder: Path, free_bytes: int) -> None:
+    """Writes large files where there is little space; what is wrong is raised."""
+    small_disk.mount(folder, free_bytes)
+    arrays = {f"layer_{n}/kernel": np.full((40, 100), n, np.float32) for n in range(40)}
+    weights, checkpoint = folder / "x.weights.h5", folder / "step.npz"
+
+    def write_checkpoint() -> None:
+        with new_file.new_file(checkpoint) as temporary:
+            checkpoint_files.write(temporary, arrays)
+
+    writers = {weights: lambda: weights_io.save(weights, arrays), checkpoint: write_checkpoint}
+    for path, write in writers.items():
+        with pytest.raises(DiskFullError) as caught:
+            write()
+        assert str(caught.value) == f"no space left on tmpfs (mounted at {folder}) for {path}"
+        del caught
+        gc.collect()  # what complains when it is thrown away does so now
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("free_bytes", [4096, 20_000, 300_000])
+def test_nothing_but_the_error_tells_that_arrays_have_no_space(tmp_path, free_bytes):
+    printed = tmp_path / "printed.txt"
+    (tmp_path / "disk").mkdir()
+    arguments = (write_arrays_on_full_disk, tmp_path / "disk", free_bytes)
+    status = fresh_process.start(*arguments, stdout=printed).wait(60)
+    if status == small_disk.NOT_ALLOWED:
+        pytest.skip("this system lets processes have no disk of their own")
+    assert (status, printed.read_text()) == (0, "")
 
 
 def test_each_file_without_space_is_named_and_stays_as_it_was(tmp_path):

@@ -24,10 +24,19 @@ HEAD = keras_files.HEAD
 
 
 def save(path: str | Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Writes named arrays as HDF5; the file is complete or absent."""
-    with new_file(path) as temporary, h5py.File(temporary, "w") as file:
+    """Writes named arrays as HDF5; the file is complete or absent.
+
+    Raises:
+      DiskFullError: there is no space for it.
+    """
+    # In memory first: on a full disk HDF5 complains of each object, and the process may die.
+    with h5py.File("weights", "w", driver="core", backing_store=False) as file:
         for name, value in weights.items():
             file[name] = value
+        file.flush()
+        content = file.id.get_file_image()
+    with new_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def load_initial(
