@@ -13,7 +13,7 @@ from trainer_module.config import TrainConfig
 
 GROUP, VERSION, PLURAL = "kubeflow.org", "v2beta1", "mpijobs"
 JOB_LABEL, ROLE_LABEL = "training.kubeflow.org/job-name", "training.kubeflow.org/job-role"
-LAUNCHER, WORKER = "launcher", "worker"
+LAUNCHER = "launcher"
 # Where Kueue looks for the queue.
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 # How long a job that failed can be looked at.
