@@ -20,6 +20,7 @@ with interrupts.silent():
 
     from preprocessing import command_line, failures
     from preprocessing.errors import InputError
+    from preprocessing.files import disk_full
     from preprocessing.ingest.options import IngestOptions
     from preprocessing.output_capture import OutputCapture
     from preprocessing.sources import storage
@@ -59,7 +60,7 @@ def _run(arguments: Sequence[str]) -> int:
             _check(ingest_options, beam_args, output)
         with _folder(output):
             try:
-                with capture.to_file(output / LOG_FILE):
+                with disk_full.naming(output), capture.to_file(output / LOG_FILE):
                     # Brings TensorFlow, which takes seconds and prints: not before the checks.
                     from preprocessing import data_path
 
@@ -84,9 +85,13 @@ def _report_failure(error: Exception, log: Path | None) -> int:
     if log is None:
         traceback.print_exception(error)
     else:
-        with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exception(error, file=file)
         where = f"; log: {log}"
+        # Where the disk is full, the line below has to do.
+        with (
+            contextlib.suppress(OSError),
+            open(log, "a", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            traceback.print_exception(error, file=file)
     print(f"{NAME}: {one_line(failures.one_line(error))}{where}", file=sys.stderr)
     return failures.STEP_FAILED
 
@@ -172,4 +177,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_status = main(sys.argv[1:])
+    # The functions that a failed step leaves in TensorFlow complain of the end of Python.
+    sys.unraisablehook = lambda _: None
+    sys.exit(exit_status)

@@ -1,6 +1,7 @@
 """What went wrong, in one line, and the exit status that it means."""
 
 from preprocessing.errors import AwayError, InputError, UnusableCorpusError
+from preprocessing.files.disk_full import DiskFullError
 
 # Exit statuses of all commands.
 DONE, SAID_NO, BAD_INPUT, STEP_FAILED = 0, 1, 2, 3
@@ -34,14 +35,19 @@ def server_away(error: BaseException) -> AwayError | None:
     return next((cause for cause in chain(error) if isinstance(cause, AwayError)), None)
 
 
+def _disk_full(error: BaseException) -> DiskFullError | None:
+    """The innermost DiskFullError among the causes, which names the file best."""
+    return next((e for e in reversed(chain(error)) if isinstance(e, DiskFullError)), None)
+
+
 def one_line(error: BaseException) -> str:
-    """What a person should read first: the fault of input or server, or the error's last line.
+    """What a person should read first: the fault of input, server or disk, or the last line.
 
     Beam puts a worker's whole traceback into the message, of which the last line is the error.
     """
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "interrupted"
-    blamed = input_error(error) or server_away(error)
+    blamed = input_error(error) or server_away(error) or _disk_full(error)
     if blamed is not None:
         return str(blamed)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

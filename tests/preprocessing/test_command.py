@@ -1,11 +1,13 @@
 """`python -m preprocessing`: the data path alone, and how it ends."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import small_disk
 import tensorflow_transform as tft
 
 from preprocessing import __main__ as command
@@ -171,3 +173,24 @@ def test_options_are_written_down(small_corpus, tmp_path):
     assert command.main([str(small_corpus), str(output), "--seed=3"]) == failures.DONE
     made_with = json.loads((output / command.OPTIONS_FILE).read_text())
     assert (made_with["path"], made_with["seed"]) == (str(small_corpus), 3)
+
+
+@pytest.mark.parametrize("size_bytes", [40_000, 200_000])
+def test_a_full_disk_is_one_line(small_corpus, tmp_path, size_bytes):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = (
+        "import os, pathlib, sys; sys.path.append(sys.argv[1]); import small_disk; "
+        f"small_disk.mount(pathlib.Path(sys.argv[2]), {size_bytes}); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'preprocessing', *sys.argv[3:]])"
+    )
+    arguments = (str(ROOT / "tests"), str(disk), str(small_corpus), str(disk / "out"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+    if done.returncode == small_disk.NOT_ALLOWED:
+        pytest.skip("this system lets processes have no disk of their own")
+    assert (done.returncode, done.stdout) == (failures.STEP_FAILED, "")
+    place = re.escape(f"no space left on tmpfs (mounted at {disk}) for {disk}")
+    log = re.escape(str(disk / "out" / "preprocessing.log"))
+    assert re.fullmatch(rf"python -m preprocessing: {place}/\S+; log: {log}\n", done.stderr)
