@@ -2,7 +2,7 @@
 # make test: set everything up, check style, run the tests.
 BIN := .venv/bin
 # Processes that run tests. Each takes some 3 GB with what it starts; make test WORKERS=4
-WORKERS ?= 2
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check setup lock format docs clean

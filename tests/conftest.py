@@ -42,7 +42,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
-# What takes longest starts first: two workers, which take files in this order, then end together.
+# What takes longest starts first: workers, which take files in this order, then end together.
 LONGEST_FIRST = (
     "tests/e2e/",
     "tests/trainer_module/job/test_supervisor.py",
@@ -50,6 +50,10 @@ LONGEST_FIRST = (
     "tests/kubeflow/test_mpijob.py",
     "tests/components/test_horovod_trainer.py",
     "tests/trainer_module/test_distributed.py",
+    "tests/kubeflow/test_mpijob.py",
+    "tests/preprocessing/test_command.py",
+    "tests/pipeline/test_data_checks.py",
+    "tests/lineage/exports/test_mlflow.py",
     "tests/components/test_serving_validator.py",
     "tests/trainer_module/test_train_step.py",
     "tests/trainer_module/data/test_input_pipeline.py",
