@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 from made_runs import Image, MadeRuns, corpus
 
@@ -116,6 +115,8 @@ def test_failed_run_has_what_it_got_to(runs):
 
 
 def test_records_are_valid_by_the_schema_in_the_repository(runs):
+    import jsonschema  # with a grammar of URIs, which takes seconds to build
+
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
