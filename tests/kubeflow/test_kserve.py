@@ -14,7 +14,7 @@ from tfx.types import standard_artifacts
 
 from components import saved_models
 from components.pusher import deployment, executor
-from kubeflow import kserve
+from kubeflow import kserve, kserve_object
 from kubeflow.cluster import ForbiddenError
 from lineage.making.model import pushes
 from lineage.making.outputs import Outputs
@@ -184,7 +184,7 @@ def test_a_version_that_does_not_serve_as_it_should_is_rolled_back(place, kind):
     fault, words = FAULTS[kind]
     place.timeout_secs = 2
     fault(place.controller)
-    with pytest.raises(kserve.DeploymentError) as failed:
+    with pytest.raises(kserve_object.DeploymentError) as failed:
         place.push("second")
     assert words in str(failed.value)
     assert str(failed.value).endswith("rolled back to what was served before")
@@ -198,7 +198,7 @@ def test_a_version_that_does_not_serve_as_it_should_is_rolled_back(place, kind):
 def test_a_first_version_that_fails_leaves_no_service(place, kind):
     FAULTS[kind][0](place.controller)
     place.timeout_secs = 2
-    with pytest.raises(kserve.DeploymentError, match="which is new, was deleted"):
+    with pytest.raises(kserve_object.DeploymentError, match="which is new, was deleted"):
         place.push("first")
     assert place.service() is None
     assert place.versions() == []
@@ -211,7 +211,7 @@ def test_without_revisions_the_new_pods_take_over_and_are_asked_at_the_service(p
     assert place.controller.asked[-1] == f"digits.{place.namespace}.svc.cluster.local"
     place.controller.spoil = lambda row: row[::-1]
     shutil.rmtree(place.push_dir / str(place.versions()[0]))
-    with pytest.raises(kserve.DeploymentError, match="rolled back"):
+    with pytest.raises(kserve_object.DeploymentError, match="rolled back"):
         place.push("second")
     assert len(place.versions()) == 1
 
@@ -237,7 +237,9 @@ def test_a_service_that_somebody_changes_meanwhile_is_left_to_them(place, api_se
 
     thread = threading.Thread(target=change)
     thread.start()
-    with pytest.raises(kserve.DeploymentError, match=r"could not be rolled back.*somebody else"):
+    with pytest.raises(
+        kserve_object.DeploymentError, match=r"could not be rolled back.*somebody else"
+    ):
         place.push("second")
     thread.join()
     assert place.service()["spec"]["predictor"]["maxReplicas"] == 7
