@@ -57,7 +57,7 @@ def make_pair(make_tiny):
     def make(model_dir: Path, **changes) -> TrainConfig:
         # What follows the steps is the same for one rank, and tested there.
         pair = {"num_processes": 2, "train_batch_size": 8, "mode": "train"}
-        pair |= {"save_checkpoint_freq": 1, **changes}
+        pair |= {"max_epochs": 12, "save_checkpoint_freq": 1, **changes}
         return make_tiny(model_dir).model_copy(update=pair)
 
     return make
@@ -98,7 +98,8 @@ def test_killed_ranks_and_jobs_cost_the_time_since_the_checkpoint_only(
 
 
 def test_a_stopped_rank_is_named_and_restarts_have_an_end(make_pair, tmp_path):
-    config = make_pair(tmp_path / "model", stall_timeout_secs=8.0, max_restarts=1)
+    changes = {"n_stages": 1, "max_epochs": 50, "save_checkpoint_freq": 50}
+    config = make_pair(tmp_path / "model", stall_timeout_secs=8.0, max_restarts=1, **changes)
     process = start(config)
     reports = wait_for_step(process, config, 2)
     os.kill(reports[0].pid, signal.SIGSTOP)
