@@ -337,7 +337,7 @@ def test_a_real_training_goes_on_where_it_was_evicted(step, make_tiny):
     kubernetes_server.need(kubelets.has_sshd(), "needs sshd: apt-get install openssh-server")
     step.launcher = None
     changes = {"num_processes": 2, "launcher": "mpijob", "mode": "train"}
-    changes |= {"n_stages": 1, "save_checkpoint_freq": 1}
+    changes |= {"n_stages": 1, "max_epochs": 30, "save_checkpoint_freq": 1}  # some seconds
     config = make_tiny(step.model_dir).model_copy(update=changes)
 
     def evict() -> None:
