@@ -66,7 +66,11 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
             for execution in past.executions(node_id):
                 if execution_lib.is_execution_active(execution):
                     run = past.run_of(execution.id)
-                    if run is not None and run.name != dag.run_id and _is_dead(run, output_dir):
+                    if run is None or run.name == dag.run_id or not _is_dead(run, output_dir):
+                        continue
+                    # Its process may have ended well since the execution was read.
+                    [execution] = handle.store.get_executions_by_id([execution.id])
+                    if execution_lib.is_execution_active(execution):
                         dead.append(execution)
                         _remove_begun(output_dir, run, node_id, execution.id)
                         marked.append(f"{node_id} of run {run.name}")

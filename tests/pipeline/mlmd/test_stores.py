@@ -17,11 +17,13 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from small_dag import WHILE_WRITING, SmallRuns
 from store_servers import PASSWORD, USER, PostgreSql, Service, StoreServer
 
+from pipeline.mlmd import liveness
 from pipeline.mlmd.away import StoreAwayError
 from pipeline.mlmd.connection import Connection, connect, open_store
 from pipeline.node_result import NodeError
 from pipeline.store_uri import PASSWORD_VARIABLE, StoreUri
 from preprocessing.errors import InputError
+from preprocessing.files import locks
 
 SERVERS = ["postgresql", "mariadb", "mlmd_service"]
 SECRET_IN_ANY_FORM = ("s3cret", PASSWORD)
@@ -190,9 +192,12 @@ def test_file_is_waited_for_while_others_write(tmp_path):
 
 def run_small(uri: StoreUri, folder: Path, first_run: int, text: str) -> None:
     """A whole run in a folder of its own."""
-    small = SmallRuns(folder, connected(uri))
-    small.count = first_run
-    small.run(text)
+    folder.mkdir()
+    with (folder / liveness.LOCK_FILE).open("w") as held:  # or it is taken for dead
+        locks.lock(held)
+        small = SmallRuns(folder, connected(uri))
+        small.count = first_run
+        small.run(text)
 
 
 def test_two_pipelines_at_once_both_end_complete(uri, tmp_path):

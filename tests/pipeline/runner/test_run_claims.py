@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fresh_process
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from small_dag import CTRL_C, KILL, SmallRuns
 
 from pipeline.mlmd import heartbeat, liveness, names
@@ -54,6 +55,23 @@ def test_run_of_another_folder_is_dead_when_nobody_holds_its_lock(tmp_path):
         assert list(small.states().values()) == ["RUNNING"]
     assert run_claims.fail_dead_executions(dag, tmp_path / "own") == ["Writer of run run-101"]
     assert list(small.states().values()) == ["FAILED"]
+
+
+def test_run_that_ends_while_it_is_looked_at_is_not_dead(tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    run_and_be_killed(tmp_path, other)
+    small = SmallRuns(tmp_path)
+    store = open_store(small.connection)
+
+    def ends_well_before_the_look(folder: Path) -> bool:
+        [execution] = store.get_executions()
+        execution.last_known_state = metadata_store_pb2.Execution.COMPLETE
+        store.put_executions([execution])
+        return True
+
+    monkeypatch.setattr(liveness, "is_free", ends_well_before_the_look)
+    assert run_claims.fail_dead_executions(small.dag("abc"), tmp_path / "own") == []
+    assert list(small.states().values()) == ["COMPLETE"]
 
 
 def test_folder_is_known_by_its_name_and_not_by_host_or_path(tmp_path):

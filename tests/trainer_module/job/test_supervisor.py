@@ -147,7 +147,9 @@ def test_ctrl_c_before_the_first_step_prints_one_line(make_pair, tmp_path, num_p
     wait_until(lambda: bool(psutil.Process(process.pid).children()), process)
     process.send_signal(signal.SIGINT)
     end(process, config, 3)
-    assert output(config).splitlines()[-1] == "error: stopped before the first step"
+    # Beside it there may be what TensorFlow's libraries print while a rank loads them.
+    errors = [line for line in output(config).splitlines() if line.startswith("error")]
+    assert errors == ["error: stopped before the first step"]
     assert "Traceback" not in output(config)
 
 
