@@ -3,14 +3,12 @@
 Kubeflow's launcher fetches what a step reads into that step's own pod.
 """
 
-import os
 import shutil
-import uuid
 from pathlib import Path
 
 from components import progress
 from kubeflow.mpijob_options import JobOptions, shared_folder
-from preprocessing.files import disk_full
+from preprocessing.files import disk_full, publish
 from trainer_module.config import TrainConfig
 
 FOLDER = "records"
@@ -33,14 +31,9 @@ def share(config: TrainConfig, options: JobOptions) -> Path:
     target = _folder(config)
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in target.parent.glob(f".{target.name}.*"):
-        shutil.rmtree(left_over, ignore_errors=True)
     progress.report("copying the records to the volume that all pods see")
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    with disk_full.naming(target):
-        shutil.copytree(source, unfinished)
-        os.replace(unfinished, target)
+    with disk_full.naming(target), publish.staged(str(target)) as staging:
+        shutil.copytree(source, staging, dirs_exist_ok=True)
     return target
 
 
