@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import requests
+import tenacity
 
 from preprocessing.text import one_line
 
@@ -21,6 +22,10 @@ _SHOWN_CHARS = 200
 
 class ParityError(RuntimeError):
     """The endpoint does not answer, or not what it should."""
+
+
+class _PassingError(ParityError):
+    """It may answer later."""
 
 
 class Images(NamedTuple):
@@ -104,8 +109,8 @@ def _ask(url: str, entrance: str, files: Sequence[bytes], deadline: float) -> np
     parts = urllib.parse.urlsplit(url)
     target = f"{entrance}{parts.path}" if entrance else url
     instances = [{"image_bytes": {"b64": base64.b64encode(file).decode()}} for file in files]
-    pause = _FIRST_WAIT_SECS
-    while True:
+
+    def attempt() -> requests.Response:
         try:
             response = requests.post(
                 target,
@@ -114,16 +119,25 @@ def _ask(url: str, entrance: str, files: Sequence[bytes], deadline: float) -> np
                 timeout=_TIMEOUT_SECS,
                 allow_redirects=False,
             )
-            if response.status_code == requests.codes.ok:
-                return _probabilities(url, response)
-            problem = f"status {response.status_code} {response.text[:_SHOWN_CHARS]}"
-            passes = response.status_code in _MAY_PASS
         except requests.RequestException as error:
-            problem, passes = str(error)[:_SHOWN_CHARS], True
-        if not passes or time.monotonic() > deadline:
-            raise ParityError(one_line(f"{url} does not answer: {' '.join(problem.split())}"))
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_WAIT_SECS)
+            raise _PassingError(_no_answer(url, str(error)[:_SHOWN_CHARS])) from None
+        if response.status_code == requests.codes.ok:
+            return response
+        kind = _PassingError if response.status_code in _MAY_PASS else ParityError
+        said = f"status {response.status_code} {response.text[:_SHOWN_CHARS]}"
+        raise kind(_no_answer(url, said))
+
+    response = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_PassingError),
+        wait=tenacity.wait_exponential(_FIRST_WAIT_SECS, _LONGEST_WAIT_SECS),
+        stop=lambda _: time.monotonic() > deadline,
+        reraise=True,
+    )(attempt)
+    return _probabilities(url, response)
+
+
+def _no_answer(url: str, problem: str) -> str:
+    return one_line(f"{url} does not answer: {' '.join(problem.split())}")
 
 
 def _probabilities(url: str, response: requests.Response) -> np.ndarray:
