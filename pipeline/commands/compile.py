@@ -1,11 +1,10 @@
 """`effnet compile`: the pipeline for Kubeflow Pipelines."""
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 from pipeline import config_file
-from pipeline.commands import config_options
+from pipeline.commands import config_options, kubeflow_extra
 from preprocessing import failures
 from preprocessing.errors import InputError
 from preprocessing.files.new_file import write_text
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.output)
     if path.suffix != ".yaml":
         raise InputError(f"--output must end in .yaml. Received: {args.output!r}")
-    need_kfp("effnet compile")
+    kubeflow_extra.need("kfp", "`effnet compile`")
     with OutputCapture() as capture, capture.to_file(Path("/dev/null")):
         from kubeflow import compile as compiler  # brings TFX, which takes seconds and prints
 
@@ -47,15 +46,6 @@ def run(args: argparse.Namespace) -> int:
     for note in _notes(config):
         print(f"note: {note}")
     return failures.DONE
-
-
-def need_kfp(command: str) -> None:
-    """Refuses a command that needs the package kfp, where that is not installed."""
-    if importlib.util.find_spec("kfp") is None:
-        raise InputError(
-            f"`{command}` needs the package kfp, which is not installed; install the extra "
-            "`kubeflow`, as `make setup` does"
-        )
 
 
 def _notes(config) -> list[str]:

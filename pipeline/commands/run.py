@@ -1,12 +1,11 @@
 """`effnet run`: the whole pipeline on this machine."""
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 from lineage.making.recorder import Recorder
 from pipeline import config_file, node_names, preflight
-from pipeline.commands import config_options
+from pipeline.commands import config_options, kubeflow_extra
 from pipeline.config import PipelineConfig
 from pipeline.runner import session
 from preprocessing.errors import InputError
@@ -72,11 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare_kserve(config: PipelineConfig) -> None:
     """Looks for the cluster, and lets the Pusher of this process deploy there."""
-    if importlib.util.find_spec("kubernetes") is None:
-        raise InputError(
-            "serving.kserve needs the package kubernetes, which is not installed; install the "
-            "extra `kubeflow`, as `make setup` does"
-        )
+    kubeflow_extra.need("kubernetes", "serving.kserve")
     from kubeflow import kserve
 
     serving = config.serving

@@ -5,8 +5,7 @@ import functools
 import sys
 from pathlib import Path
 
-from pipeline.commands import cluster_options
-from pipeline.commands.compile import need_kfp
+from pipeline.commands import cluster_options, kubeflow_extra
 from preprocessing import failures
 
 
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Submits, and waits where that is asked for."""
     from kubeflow.submission import cron
 
-    need_kfp("effnet submit")
+    kubeflow_extra.need("kfp", "`effnet submit`")
     schedule = "" if args.recurring is None else cron.six_fields(args.recurring)
     client = cluster_options.client(args)
     from kubeflow.submission import follow, pipeline_file, submit  # kfp takes seconds
