@@ -8,11 +8,8 @@ Its state is asked for again and again, and not watched: a question costs the AP
 is as good after a time in which it was away.
 """
 
-import contextlib
 import hashlib
 import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from components import progress
@@ -22,6 +19,7 @@ from kubeflow.cluster import Cluster
 from kubeflow.mpijob_follow import Job, Stopped
 from kubeflow.mpijob_options import JobOptions, shared_folder
 from kubeflow.mpijob_state import Phase
+from preprocessing import interrupts
 from preprocessing.errors import InputError
 from trainer_module.config import TrainConfig
 from trainer_module.run_files import SUMMARY_FILE
@@ -58,7 +56,7 @@ def train(
     cluster = cluster or clusters.connect()
     owner = mpijob_manifest.own_pod()
     Path(config.model_dir).mkdir(parents=True, exist_ok=True)
-    with _stop_signals():
+    with interrupts.on_sigterm(_stop):
         records = shared_records.share(config, options)
         shared = config.model_copy(update={"launcher": "local", "data_dir": str(records)})
         for restarts in range(options.job.max_restarts + 1):
@@ -82,22 +80,10 @@ def train(
     shared_records.remove(config, records)
 
 
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[None]:
-    """SIGTERM ends what is done in the block with `Stopped`, so that it tidies up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
-        return
-
-    def stop(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # once is enough
-        raise Stopped(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _stop(number: int, _frame: object) -> None:
+    """SIGTERM ends what is done, which then tidies up."""
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    raise Stopped(128 + number)
 
 
 def _name(owner: mpijob_manifest.Owner, restarts: int) -> str:

@@ -1,9 +1,10 @@
-"""Ctrl-C while a command's libraries are loaded."""
+"""Signals that ask a program to end: for how long, and what they do."""
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 
 @contextlib.contextmanager
@@ -24,3 +25,20 @@ def silent() -> Iterator[None]:
     finally:
         if changes:
             signal.signal(signal.SIGINT, handler)
+
+
+@contextlib.contextmanager
+def on_sigterm(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Lets SIGTERM call a function while the block runs; elsewhere than in the main thread nothing.
+
+    Args:
+      handle: gets the signal's number and the frame; may raise what ends the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,7 +5,6 @@ import dataclasses
 import datetime
 import itertools
 import logging
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from pipeline.mlmd import connection, heartbeat, moved_artifacts
 from pipeline.mlmd.away import reason
 from pipeline.node_result import NodeError, NodeResult
 from pipeline.runner.recording import Recorder, RunFacts
-from preprocessing import failures
+from preprocessing import failures, interrupts
 from preprocessing.errors import AwayError
 from preprocessing.files.working_folder import working_folder
 from preprocessing.output_capture import OutputCapture
@@ -60,7 +59,11 @@ def run(
     Raises:
       InputError: another run uses the folder, or ML Metadata cannot be reached.
     """
-    with folders.locked(output_dir), _term_as_exit(), OutputCapture(enabled=not verbose) as capture:
+    with (
+        folders.locked(output_dir),
+        interrupts.on_sigterm(_leave),
+        OutputCapture(enabled=not verbose) as capture,
+    ):
         console = RunConsole(capture.terminal)
         begun = _begin(config, data, output_dir, recorder, console, capture, (first, last))
         facts, dag, log_dir = begun.facts, begun.dag, begun.log_dir
@@ -231,15 +234,6 @@ def _keep_config(config: PipelineConfig, output_dir: Path, run_id: str) -> None:
     kept.write_text(config_file.dump(config), encoding="utf-8")
 
 
-@contextlib.contextmanager
-def _term_as_exit() -> Iterator[None]:
+def _leave(number: int, _frame: object) -> None:
     """SIGTERM ends the node in order: training processes are ended, the summary is written."""
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    raise SystemExit(128 + number)
