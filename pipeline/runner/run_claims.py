@@ -63,17 +63,16 @@ def fail_dead_executions(dag: Dag, output_dir: Path) -> list[str]:
         past = History(handle.store, dag.name)
         dead, marked = [], []
         for node_id in dag.nodes:
-            for execution in past.executions(node_id):
-                if execution_lib.is_execution_active(execution):
-                    run = past.run_of(execution.id)
-                    if run is None or run.name == dag.run_id or not _is_dead(run, output_dir):
-                        continue
-                    # Its process may have ended well since the execution was read.
-                    [execution] = handle.store.get_executions_by_id([execution.id])
-                    if execution_lib.is_execution_active(execution):
-                        dead.append(execution)
-                        _remove_begun(output_dir, run, node_id, execution.id)
-                        marked.append(f"{node_id} of run {run.name}")
+            for execution in filter(execution_lib.is_execution_active, past.executions(node_id)):
+                run = past.run_of(execution.id)
+                if run is None or run.name == dag.run_id or not _is_dead(run, output_dir):
+                    continue
+                # Its process may have ended well since the execution was read.
+                [now] = handle.store.get_executions_by_id([execution.id])
+                if execution_lib.is_execution_active(now):
+                    dead.append(now)
+                    _remove_begun(output_dir, run, node_id, now.id)
+                    marked.append(f"{node_id} of run {run.name}")
         _fail(handle.store, dead, "its process is gone")
         return marked
 
